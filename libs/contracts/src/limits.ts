@@ -1,0 +1,24 @@
+/** Every limit of the wire, in one place. What happens at a limit: the thing is refused with a rejection that names it. */
+
+/** Bytes of the data of one event; larger content is stored once by hash and referenced. */
+export const EVENT_DATA_BYTES_MAX = 64 * 1024;
+/** Bytes of the text of a requirement. */
+export const REQUIREMENT_BYTES_MAX = 64 * 1024;
+/** Bytes of the input of one step. */
+export const STEP_INPUT_BYTES_MAX = 16 * 1024;
+/** Steps of one plan. */
+export const PLAN_STEPS_MAX = 200;
+/** Dependencies of one step. */
+export const STEP_DEPENDENCIES_MAX = 64;
+/** Notices in one message. */
+export const NOTICES_PER_MESSAGE_MAX = 16;
+/** Bytes of one message on the broker: notices, command batches. */
+export const MESSAGE_BYTES_MAX = 512 * 1024;
+/** Commands in one request to state-service. */
+export const COMMANDS_PER_REQUEST_MAX = 64;
+/** Requests of one process that may be in flight to state-service; later commands travel together. */
+export const COMMAND_REQUESTS_IN_FLIGHT_MAX = 2;
+/** Attempts of one step, whatever a policy asks for. */
+export const STEP_ATTEMPTS_MAX = 50;
+/** Bytes of the output of one step that its event keeps. */
+export const STEP_OUTPUT_BYTES_MAX = 16 * 1024;

@@ -1,0 +1,31 @@
+import type { KindGroup } from './plan.js';
+import type { QueryType } from './queries.js';
+
+/** Every subject, stream and consumer name of the product is built here. */
+export const SUBJECT_COMMANDS = 'tm.cmd';
+export const SUBJECT_FEED = 'tm.feed';
+export const SUBJECT_WORK_ALL = 'tm.work.>';
+
+export const subjectOfWork = (group: KindGroup): string => `tm.work.${group}`;
+export const subjectOfQuery = (query: QueryType): string => `tm.qry.${query}`;
+export const subjectOfDeadLetter = (consumer: string): string => `tm.dlq.${consumer}`;
+
+/** The JetStream stream of an epoch (design 6). */
+export const workStreamOf = (epoch: number): string => `TM_WORK_${String(epoch)}`;
+export const WORK_STREAM_PATTERN = /^TM_WORK_(\d+)$/;
+
+/** Durable consumers, `<service>_<purpose>`; one filter each. */
+export const CONSUMERS = [
+  { name: 'nlp-service_interpret', group: 'requirements' },
+  { name: 'agent-coordinator_assign', group: 'agent' },
+  { name: 'agent-coordinator_command', group: 'command' },
+  { name: 'agent-coordinator_change', group: 'change' },
+  { name: 'state-service_wait', group: 'state' },
+] as const satisfies readonly { readonly name: string; readonly group: KindGroup }[];
+export type ConsumerName = (typeof CONSUMERS)[number]['name'];
+
+export const QUEUE_GROUP_STATE = 'state-service';
+
+export const HEADER_EPOCH = 'Tm-Epoch';
+export const HEADER_AFTER = 'Tm-After';
+export const HEADER_UPTO = 'Tm-Upto';

@@ -1,0 +1,67 @@
+import type { TaskId } from './ids.js';
+import type { JsonObject } from './json.js';
+import type { PlanDraft, ValidationCommand } from './plan.js';
+
+export const PROFILE_NAMES = ['cicd', 'squad', 'simple'] as const;
+export type ProfileName = (typeof PROFILE_NAMES)[number];
+
+export const PRIORITIES = ['low', 'medium', 'high', 'critical'] as const;
+/** Words of the seeds; low is 1 and critical is 4 (C31). */
+export type Priority = (typeof PRIORITIES)[number];
+
+export const DELEGATION_POLICIES = ['auto', 'pm_approval', 'manual'] as const;
+export type DelegationPolicy = (typeof DELEGATION_POLICIES)[number];
+
+/** Where the change goes. */
+export interface RepositoryRef {
+  /** A path on this machine or a URL that git understands. */
+  readonly url: string;
+  /** The branch a change is merged into. */
+  readonly branch: string;
+  readonly forge: 'local' | 'github';
+}
+
+/** What a workflow is asked to deliver: exactly one of these. */
+export type WorkflowSource =
+  | { readonly kind: 'requirement'; readonly text: string }
+  | { readonly kind: 'plan'; readonly plan: PlanDraft }
+  | { readonly kind: 'task'; readonly taskId: TaskId }
+  | { readonly kind: 'definition'; readonly name: string };
+
+/** How a workflow is run. Times in milliseconds. */
+export interface WorkflowOptions {
+  readonly drive: 'auto' | 'manual';
+  /** Only the seed's edges; no extension. */
+  readonly strict: boolean;
+  /** Whole workflow, from admission; DEFAULT_WORKFLOW_TIMEOUT. */
+  readonly timeoutMs: number;
+  readonly maxFixCycles: number;
+  /** Steps of one workflow that may run at once. */
+  readonly maxConcurrentSteps: number;
+  readonly enableNlp: boolean;
+  readonly enableAgentCoordination: boolean;
+  readonly delegation: DelegationPolicy;
+  /** Commands that validate the merged result; empty: those the repository declares. */
+  readonly validation: readonly ValidationCommand[];
+  /** How long an escalation waits for a person before the workflow fails. */
+  readonly escalationTimeoutMs: number;
+}
+
+/** A request to run a workflow, as `RequestWorkflow` carries it: every default filled in. */
+export interface WorkflowRequest {
+  readonly profile: ProfileName;
+  readonly title: string;
+  readonly source: WorkflowSource;
+  readonly repository?: RepositoryRef;
+  readonly context: JsonObject;
+  readonly priority: Priority;
+  readonly options: WorkflowOptions;
+}
+
+export const WORKFLOW_STATUSES = ['pending', 'running', 'waiting', 'blocked', 'paused', 'completed', 'failed', 'cancelled'] as const;
+export type WorkflowStatus = (typeof WORKFLOW_STATUSES)[number];
+
+export const WORKFLOW_PHASES = ['queue', 'analyze', 'plan', 'delegate', 'implement', 'review', 'test', 'finish'] as const;
+export type WorkflowPhase = (typeof WORKFLOW_PHASES)[number];
+
+export type WorkflowOutcome = 'completed' | 'failed' | 'cancelled';
