@@ -34,4 +34,4 @@ export interface QueryAsker {
 export type NoticeOutcome = { readonly kind: 'answered' } | { readonly kind: 'later'; readonly afterMs: number };
 
 /** Reacts to one notice. Idempotent: every notice may come twice and may be stale. Throws a Fault when the world failed. */
-export type NoticeHandler = (notice: Notice, context: { readonly deliveries: number; readonly signal: AbortSignal }) => Promise<NoticeOutcome>;
+export type NoticeHandler = (notice: Notice, context: { readonly deliveries: number }) => Promise<NoticeOutcome>;
