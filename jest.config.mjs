@@ -1,10 +1,12 @@
 // One configuration for the whole workspace. A file's suffix names its level; scripts select by it (docs/testing.md).
 export default {
   rootDir: '.',
-  roots: ['<rootDir>/libs', '<rootDir>/apps'],
+  roots: ['<rootDir>/libs', '<rootDir>/apps', '<rootDir>/tools', '<rootDir>/tests'],
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
-  testMatch: ['**/src/**/*.spec.ts'],
+  testMatch: ['**/src/**/*.spec.ts', '<rootDir>/tools/*.spec.ts', '<rootDir>/tests/**/*.spec.ts'],
+  testPathIgnorePatterns: ['/node_modules/', '/dist/', '/out-tsc/', '<rootDir>/tools/fixtures/'],
+  modulePathIgnorePatterns: ['<rootDir>/tools/fixtures/'],
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',
