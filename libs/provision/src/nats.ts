@@ -1,0 +1,207 @@
+import { spawn } from 'node:child_process';
+import { open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { ProvisionFault, diskFull, speaksOfFullDisk, speaksOfTakenPort, tailOf } from './faults.js';
+import { findNats, type NatsBinary } from './nats-binary.js';
+import { ensureOwnDirectory, ensureSecret, readIfPresent, writeWhole } from './places.js';
+import { pollUntil } from './poll.js';
+import { isPortFree } from './ports.js';
+import { commandLineOf, identify, stopProcess, type ProcessIdentity } from './processes.js';
+
+export interface NatsOptions {
+  /** Holds the configuration, the log and JetStream's store. Made on first use, mode 0700. */
+  readonly directory: string;
+  /** Listen on exactly this port, or fail; default: the port of the last start if it is free, else any free one. */
+  readonly port?: number;
+  /** Bytes that JetStream may keep on disk. */
+  readonly storeBytesMax?: number;
+  readonly onProgress?: ((message: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface NatsServer {
+  /** `nats://user:password@127.0.0.1:port`. A secret. */
+  readonly url: string;
+  readonly port: number;
+  readonly process: ProcessIdentity;
+  readonly logFile: string;
+  /** The directory of JetStream's files. */
+  readonly store: string;
+  /** Whether it ran already and was taken over. */
+  readonly adopted: boolean;
+  stop(): Promise<void>;
+}
+
+export const BROKER_USER = 'taskmaster';
+const STORE_BYTES_MAX = 8 * 1024 ** 3;
+const START_DEADLINE_MS = 30_000;
+const LOG_BYTES_MAX = 8 * 1024 * 1024;
+
+const configFileOf = (directory: string): string => join(directory, 'nats-server.conf');
+const pidFileOf = (directory: string): string => join(directory, 'nats-server.pid');
+const logFileOf = (directory: string): string => join(directory, 'nats-server.log');
+const portFileOf = (directory: string): string => join(directory, 'port');
+const storeOf = (directory: string): string => join(directory, 'jetstream');
+
+/** Starts the nats-server of that directory, or takes over the one that runs on it. @throws ProvisionFault */
+export async function startNats(options: NatsOptions): Promise<NatsServer> {
+  const directory = resolve(options.directory);
+  try {
+    await ensureOwnDirectory(directory, 0o700);
+    const password = await ensureSecret(join(directory, 'password'));
+    const running = await findRunning(directory);
+    if (running !== undefined) return describe(directory, password, running, true);
+    const binary = await findNats({ onProgress: options.onProgress, signal: options.signal });
+    return describe(directory, password, await launch(directory, password, binary, options), false);
+  } catch (error) {
+    throw explainBrokenPlace(directory, error);
+  }
+}
+
+function explainBrokenPlace(directory: string, error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull(directory, error);
+  if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS' && code !== 'ENOTDIR') return error;
+  return new ProvisionFault('wrong-owner', `The directory ${directory} cannot be written (${code}).`, 'choose a directory of yours with --data DIR.', {
+    cause: error,
+  });
+}
+
+interface RunningNats {
+  readonly identity: ProcessIdentity;
+  readonly port: number;
+}
+
+/** The live server of that directory: its pid file, its command line and its ports file must agree. */
+async function findRunning(directory: string): Promise<RunningNats | undefined> {
+  const identity = await processOf(directory);
+  if (identity === undefined) return undefined;
+  let port: number | undefined;
+  const settled = await pollUntil(
+    async () => {
+      port = await readPort(directory, identity.pid);
+      return port !== undefined || (await identify(identity.pid))?.startedAt !== identity.startedAt;
+    },
+    { deadlineMs: START_DEADLINE_MS },
+  );
+  if (settled) return port === undefined ? undefined : { identity, port };
+  await stopServer(identity);
+  return undefined;
+}
+
+/** A pid file can outlive its process, and the pid can belong to anybody by then; our configuration's path is on its command line. */
+async function processOf(directory: string): Promise<ProcessIdentity | undefined> {
+  const pid = Number((await readIfPresent(pidFileOf(directory)))?.trim());
+  const identity = Number.isSafeInteger(pid) && pid > 1 ? await identify(pid) : undefined;
+  if (identity === undefined) return undefined;
+  const command = await commandLineOf(pid);
+  return command.includes('nats-server') && command.includes(configFileOf(directory)) ? identity : undefined;
+}
+
+async function readPort(directory: string, pid: number): Promise<number | undefined> {
+  const name = (await readdir(directory)).find((entry) => entry.endsWith(`_${String(pid)}.ports`));
+  const text = name === undefined ? undefined : await readIfPresent(join(directory, name));
+  if (!text) return undefined;
+  try {
+    const { nats } = JSON.parse(text) as { readonly nats?: readonly string[] };
+    return nats?.[0] === undefined ? undefined : Number(new URL(nats[0]).port);
+  } catch {
+    return undefined;
+  }
+}
+
+async function launch(directory: string, password: string, binary: NatsBinary, options: NatsOptions): Promise<RunningNats> {
+  const port = options.port ?? (await choosePort(directory));
+  for (const name of await readdir(directory)) if (name.endsWith('.ports')) await rm(join(directory, name), { force: true });
+  await writeWhole(configFileOf(directory), configuration(directory, password, port, options.storeBytesMax ?? STORE_BYTES_MAX));
+  const logFile = logFileOf(directory);
+  if (((await stat(logFile).catch(() => undefined))?.size ?? 0) > LOG_BYTES_MAX) await rename(logFile, `${logFile}.1`);
+  const log = await open(logFile, 'a', 0o600);
+  const logStart = (await log.stat()).size;
+  // Detached: Ctrl-C in the terminal reaches the whole foreground group, and the broker goes after the services, when we say so.
+  const child = spawn(binary.path, ['-c', configFileOf(directory)], {
+    cwd: directory,
+    env: { PATH: '/usr/bin:/bin' },
+    detached: true,
+    stdio: ['ignore', log.fd, log.fd],
+  });
+  await log.close();
+  let ended: string | undefined;
+  child.once('exit', (code, signal) => (ended = `ended with ${String(code ?? signal)}`));
+  child.once('error', (error) => (ended = error.message));
+  child.unref();
+  let listening: number | undefined;
+  const isSettled = async (): Promise<boolean> => {
+    listening = child.pid === undefined ? undefined : await readPort(directory, child.pid);
+    return ended !== undefined || listening !== undefined;
+  };
+  await pollUntil(isSettled, { deadlineMs: START_DEADLINE_MS });
+  const identity = child.pid === undefined ? undefined : await identify(child.pid);
+  if (identity !== undefined && listening !== undefined && options.signal?.aborted !== true) {
+    await writeWhole(portFileOf(directory), `${String(listening)}\n`);
+    return { identity, port: listening };
+  }
+  if (identity !== undefined) await stopServer(identity);
+  options.signal?.throwIfAborted();
+  const text = (await readFile(logFile)).subarray(logStart).toString('utf8');
+  throw explainFailure(directory, `${text.trim()}\n${ended ?? 'it did not become ready in time'}`.trim(), options.port);
+}
+
+async function choosePort(directory: string): Promise<number> {
+  const last = Number(await readIfPresent(portFileOf(directory)));
+  return Number.isSafeInteger(last) && last > 0 && (await isPortFree(last)) ? last : -1;
+}
+
+const configuration = (directory: string, password: string, port: number, storeBytesMax: number): string =>
+  [
+    '# Written by TaskMaster at every start; changes are lost.',
+    `listen: "127.0.0.1:${String(port)}"`,
+    `pid_file: ${JSON.stringify(pidFileOf(directory))}`,
+    `ports_file_dir: ${JSON.stringify(directory)}`,
+    'max_payload: 1MB',
+    'max_connections: 1024',
+    `authorization { user: ${JSON.stringify(BROKER_USER)}, password: ${JSON.stringify(password)}, timeout: 5 }`,
+    `jetstream { store_dir: ${JSON.stringify(storeOf(directory))}, max_memory_store: 67108864, max_file_store: ${String(storeBytesMax)} }`,
+    '',
+  ].join('\n');
+
+function explainFailure(directory: string, log: string, port: number | undefined): ProvisionFault {
+  if (speaksOfFullDisk(log)) return diskFull(directory);
+  if (speaksOfTakenPort(log) && port !== undefined) {
+    return new ProvisionFault('port-taken', `Port ${String(port)} is taken, so NATS cannot listen on it.`, 'free it, or choose another port.');
+  }
+  return new ProvisionFault(
+    'not-startable',
+    `NATS did not start:\n${tailOf(log)}`,
+    `see ${logFileOf(directory)}; or set NATS_URL to a server that you run yourself; or choose another --data DIR.`,
+  );
+}
+
+function describe(directory: string, password: string, running: RunningNats, adopted: boolean): NatsServer {
+  return {
+    url: `nats://${BROKER_USER}:${password}@127.0.0.1:${String(running.port)}`,
+    port: running.port,
+    process: running.identity,
+    logFile: logFileOf(directory),
+    store: storeOf(directory),
+    adopted,
+    stop: () => stopServer(running.identity),
+  };
+}
+
+async function stopServer(identity: ProcessIdentity): Promise<void> {
+  // SIGTERM also flushes JetStream; what is lost by SIGKILL is notices, which the relay sends again.
+  const gone = await stopProcess(identity, [
+    { signal: 'SIGTERM', waitMs: 10_000 },
+    { signal: 'SIGKILL', waitMs: 5_000 },
+  ]);
+  if (!gone) throw new ProvisionFault('not-stoppable', `NATS (pid ${String(identity.pid)}) does not stop.`, 'stop it by its pid.');
+}
+
+/** Stops the nats-server of that directory if one is left from an earlier run. @returns whether there was one */
+export async function stopNats(directory: string): Promise<boolean> {
+  const identity = await processOf(resolve(directory));
+  if (identity === undefined) return false;
+  await stopServer(identity);
+  return true;
+}

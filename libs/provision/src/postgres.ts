@@ -1,0 +1,238 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { ProvisionFault, diskFull, speaksOfFullDisk, speaksOfTakenPort, tailOf } from './faults.js';
+import { readIfPresent, writeWhole } from './places.js';
+import { pollUntil } from './poll.js';
+import { freePort, isPortFree } from './ports.js';
+import { findPostgres, type PostgresBinaries } from './postgres-binaries.js';
+import { DATABASE_NAME, SERVER_ENV, SUPERUSER_NAME, ensureCluster, type PostgresCluster } from './postgres-cluster.js';
+import { commandLineOf, identify, isSameProcess, stopProcess, workingDirectoryOf, type ProcessIdentity } from './processes.js';
+
+export interface PostgresOptions {
+  /** Holds the password, the log and (where its user can reach it) the data. Made on first use, mode 0700 or 0711. */
+  readonly directory: string;
+  /** Listen on exactly this port, or fail; default: the port of the last start if it is free, else any free one. */
+  readonly port?: number;
+  /** Server settings that replace ours. */
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface PostgresServer {
+  /** `postgres://user:password@127.0.0.1:port/taskmaster`; the superuser of this cluster. A secret. */
+  readonly url: string;
+  readonly port: number;
+  readonly process: ProcessIdentity;
+  /** The data directory, which may lie elsewhere than `directory` (see `ensureCluster`). */
+  readonly data: string;
+  readonly logFile: string;
+  /** Whether it ran already and was taken over. */
+  readonly adopted: boolean;
+  /** `fast` ends sessions and writes a checkpoint; `immediate` is a crash, for tests. */
+  stop(mode?: 'fast' | 'immediate'): Promise<void>;
+}
+
+const START_DEADLINE_MS = 60_000;
+const START_ATTEMPTS_MAX = 8;
+const LOG_BYTES_MAX = 8 * 1024 * 1024;
+
+/** Durable, on loopback only, sized for one machine; measured in performance.md. */
+const SETTINGS: Readonly<Record<string, string>> = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  fsync: 'on',
+  synchronous_commit: 'on',
+  full_page_writes: 'on',
+  password_encryption: 'scram-sha-256',
+  max_connections: '200',
+  shared_buffers: '256MB',
+  max_wal_size: '4GB',
+  checkpoint_timeout: '15min',
+  max_parallel_workers_per_gather: '0',
+  io_method: 'sync',
+  jit: 'off',
+  log_min_messages: 'warning',
+  log_checkpoints: 'off',
+  log_line_prefix: '%m [%p] ',
+};
+
+/** Starts the Postgres of that directory, or takes over the one that runs on it. @throws ProvisionFault */
+export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
+  const directory = resolve(options.directory);
+  const binaries = await findPostgres();
+  options.signal?.throwIfAborted();
+  const cluster = await ensureCluster(directory, binaries);
+  for (let attempt = 1; ; attempt += 1) {
+    options.signal?.throwIfAborted();
+    const running = await findRunning(cluster.data);
+    if (running !== undefined) return describe(directory, cluster, running, true);
+    const outcome = await launch(directory, cluster, binaries, options);
+    if (outcome.kind === 'running') return describe(directory, cluster, outcome.running, false);
+    if (!outcome.retry || attempt >= START_ATTEMPTS_MAX) throw explainFailure(directory, cluster, outcome.log, options.port);
+    // After kill -9 of the postmaster its children keep the shared memory until they notice, within seconds.
+    await pause(Math.min(100 * 2 ** attempt, 2_000));
+  }
+}
+
+interface RunningPostmaster {
+  readonly identity: ProcessIdentity;
+  readonly port: number;
+}
+
+/** The live postmaster of that data directory, once it accepts connections; undefined when there is none. */
+async function findRunning(data: string): Promise<RunningPostmaster | undefined> {
+  let found: RunningPostmaster | undefined;
+  await pollUntil(
+    async () => {
+      const file = await readPidFile(data);
+      const identity = file && (await isPostmasterOf(file.pid, data)) ? await identify(file.pid) : undefined;
+      found = file && identity ? { identity, port: file.port } : undefined;
+      return found === undefined || file?.status === 'ready';
+    },
+    { deadlineMs: START_DEADLINE_MS },
+  );
+  return found;
+}
+
+interface PidFile {
+  readonly pid: number;
+  readonly port: number;
+  readonly status: string;
+}
+
+async function readPidFile(data: string): Promise<PidFile | undefined> {
+  const lines = (await readIfPresent(join(data, 'postmaster.pid')))?.split('\n');
+  const pid = Number(lines?.[0]);
+  return lines && Number.isSafeInteger(pid) && pid > 1 ? { pid, port: Number(lines[3]), status: (lines[7] ?? '').trim() } : undefined;
+}
+
+/** A pid file can outlive its process, and the pid can belong to anybody by then. */
+async function isPostmasterOf(pid: number, data: string): Promise<boolean> {
+  if ((await identify(pid)) === undefined) return false;
+  const command = await commandLineOf(pid);
+  if (!/postgres/.test(command)) return false;
+  const directory = await workingDirectoryOf(pid);
+  if (directory !== undefined) return directory === (await realpath(data));
+  return command.includes(data);
+}
+
+type LaunchOutcome =
+  | { readonly kind: 'running'; readonly running: RunningPostmaster }
+  | { readonly kind: 'ended'; readonly log: string; readonly retry: boolean };
+
+async function launch(
+  directory: string,
+  cluster: PostgresCluster,
+  binaries: PostgresBinaries,
+  options: PostgresOptions,
+): Promise<LaunchOutcome> {
+  const port = options.port ?? (await choosePort(directory));
+  const logFile = logFileOf(directory);
+  await rotate(logFile);
+  const log = await open(logFile, 'a', 0o600);
+  const logStart = (await log.stat()).size;
+  let child: ChildProcess;
+  try {
+    const settings = { ...SETTINGS, ...options.settings, port: String(port) };
+    const args = ['-D', cluster.data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
+    const identity = binaries.user === undefined ? {} : { uid: binaries.user.uid, gid: binaries.user.gid };
+    // Detached: Ctrl-C in the terminal reaches the whole foreground group, and the database goes last, when we say so.
+    child = spawn(binaries.postgres, args, { ...identity, cwd: '/', env: SERVER_ENV, detached: true, stdio: ['ignore', log.fd, log.fd] });
+  } finally {
+    await log.close();
+  }
+  let ended: string | undefined;
+  child.once('exit', (code, signal) => (ended = `ended with ${String(code ?? signal)}`));
+  child.once('error', (error) => (ended = error.message));
+  child.unref();
+  const ready = await pollUntil(async () => ended !== undefined || (await isReady(cluster.data, child.pid)), { deadlineMs: START_DEADLINE_MS });
+  const identity = child.pid === undefined ? undefined : await identify(child.pid);
+  if (options.signal?.aborted && identity) await stopPostmaster(identity, 'fast');
+  options.signal?.throwIfAborted();
+  if (ready && ended === undefined && identity !== undefined) {
+    await writeWhole(portFileOf(directory), `${String(port)}\n`);
+    return { kind: 'running', running: { identity, port } };
+  }
+  if (identity !== undefined) await stopPostmaster(identity, 'immediate');
+  const text = `${(await readFrom(logFile, logStart)).trim()}\n${ended ?? 'it did not become ready in time'}`.trim();
+  const retry = /lock file|shared memory block|still in use|is starting up/i.test(text) || (speaksOfTakenPort(text) && options.port === undefined);
+  return { kind: 'ended', log: text, retry };
+}
+
+async function isReady(data: string, pid: number | undefined): Promise<boolean> {
+  const file = await readPidFile(data);
+  return file !== undefined && file.pid === pid && file.status === 'ready';
+}
+
+async function choosePort(directory: string): Promise<number> {
+  const last = Number(await readIfPresent(portFileOf(directory)));
+  return Number.isSafeInteger(last) && last > 0 && (await isPortFree(last)) ? last : freePort();
+}
+
+const portFileOf = (directory: string): string => join(directory, 'port');
+const logFileOf = (directory: string): string => join(directory, 'postgres.log');
+
+async function rotate(logFile: string): Promise<void> {
+  const size = (await stat(logFile).catch(() => undefined))?.size ?? 0;
+  if (size > LOG_BYTES_MAX) await rename(logFile, `${logFile}.1`);
+}
+
+async function readFrom(path: string, offset: number): Promise<string> {
+  return (await readFile(path)).subarray(offset).toString('utf8');
+}
+
+function explainFailure(directory: string, cluster: PostgresCluster, log: string, port: number | undefined): ProvisionFault {
+  if (speaksOfFullDisk(log)) return diskFull(cluster.data);
+  if (speaksOfTakenPort(log) && port !== undefined) {
+    return new ProvisionFault('port-taken', `Port ${String(port)} is taken, so Postgres cannot listen on it.`, 'free it, or choose another port.');
+  }
+  return new ProvisionFault(
+    'not-startable',
+    `Postgres did not start:\n${tailOf(log)}`,
+    `see ${logFileOf(directory)}; or set DATABASE_URL to a Postgres that you run yourself; or choose another --data DIR.`,
+  );
+}
+
+function describe(directory: string, cluster: PostgresCluster, running: RunningPostmaster, adopted: boolean): PostgresServer {
+  const { identity, port } = running;
+  return {
+    url: `postgres://${SUPERUSER_NAME}:${cluster.password}@127.0.0.1:${String(port)}/${DATABASE_NAME}`,
+    port,
+    process: identity,
+    data: cluster.data,
+    logFile: logFileOf(directory),
+    adopted,
+    stop: (mode = 'fast') => stopPostmaster(identity, mode),
+  };
+}
+
+const FAST_STOP_MS = 30_000;
+const IMMEDIATE_STOP_MS = 10_000;
+
+async function stopPostmaster(identity: ProcessIdentity, mode: 'fast' | 'immediate'): Promise<void> {
+  const immediate = { signal: 'SIGQUIT', waitMs: IMMEDIATE_STOP_MS } as const;
+  const steps = mode === 'immediate' ? [immediate] : [{ signal: 'SIGINT', waitMs: FAST_STOP_MS } as const, immediate];
+  if (await stopProcess(identity, steps)) return;
+  throw new ProvisionFault('not-stoppable', `Postgres (pid ${String(identity.pid)}) does not stop.`, 'look at its log, then stop it by its pid.');
+}
+
+/** Stops the Postgres of that directory if one is left from an earlier run. @returns whether there was one */
+export async function stopPostgres(directory: string): Promise<boolean> {
+  const home = (await readIfPresent(join(resolve(directory), 'cluster-is-in')))?.trim() ?? resolve(directory);
+  const file = await readPidFile(join(home, 'cluster'));
+  if (file === undefined || !(await isPostmasterOf(file.pid, join(home, 'cluster')))) return false;
+  const identity = await identify(file.pid);
+  if (identity === undefined || !(await isSameProcess(identity))) return false;
+  await stopPostmaster(identity, 'fast');
+  return true;
+}
+
+/** Removes a stopped cluster with everything in its directory. */
+export async function removePostgres(directory: string): Promise<void> {
+  await stopPostgres(directory);
+  const elsewhere = (await readIfPresent(join(resolve(directory), 'cluster-is-in')))?.trim();
+  if (elsewhere) await rm(elsewhere, { recursive: true, force: true });
+  await rm(resolve(directory), { recursive: true, force: true });
+}
