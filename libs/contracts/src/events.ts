@@ -15,8 +15,10 @@ export interface StepError {
   readonly message: string;
   /** False forbids a retry whatever the policy says. */
   readonly retryable: boolean;
-  /** When the other side said how long to wait, in milliseconds. */
+  /** When the other side said how long to wait, in milliseconds; 0 means at once. */
   readonly retryAfterMs?: number;
+  /** The attempt's holder vanished or its start was ambiguous: not the work's fault, so not counted against the retry policy. */
+  readonly lost?: boolean;
   /** What a later attempt or a person needs: conflict files, output tail, findings. */
   readonly detail?: JsonObject;
 }

@@ -22,3 +22,18 @@ export const COMMAND_REQUESTS_IN_FLIGHT_MAX = 2;
 export const STEP_ATTEMPTS_MAX = 50;
 /** Bytes of the output of one step that its event keeps. */
 export const STEP_OUTPUT_BYTES_MAX = 16 * 1024;
+
+/** Bytes of a text in UTF-8, without encoding it. */
+export function utf8Bytes(text: string): number {
+  let bytes = 0;
+  for (let i = 0; i < text.length; i += 1) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) bytes += 1;
+    else if (unit < 0x800) bytes += 2;
+    else if (unit >= 0xd800 && unit <= 0xdbff) {
+      bytes += 4;
+      i += 1;
+    } else bytes += 3;
+  }
+  return bytes;
+}

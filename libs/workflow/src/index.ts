@@ -1,1 +1,32 @@
-export {};
+import type { Command, DomainEvent, StreamCategory } from '@taskmaster/contracts';
+import { accessDecider } from './access.js';
+import { agentDecider } from './agent.js';
+import { workflowDecider } from './decide.js';
+import type { Decider } from './decider.js';
+
+export { accessDecider, type Access, type ApiKey } from './access.js';
+export { agentDecider, type Agent } from './agent.js';
+export { describePlanFault, workflowDecider } from './decide.js';
+export type { Decider, Decision, DecisionContext } from './decider.js';
+export { STEP_TRANSITIONS } from './evolve-step.js';
+export { parsePlan, type Plan, type PlanFault } from './plan.js';
+export { allowedTransitions, isTerminal, isValidTransition, type Profile, type StageName, type Transition } from './profiles/profile.js';
+export { PROFILES, profileOf } from './profiles/index.js';
+export { metricsOf, progressPercentage } from './progress.js';
+export { quotaChanges, type QuotaChange } from './quota.js';
+export { DEFAULT_RETRY, retryOf, strategyOf, type RecoveryStrategy } from './recovery.js';
+export { agentRow, apiKeyRows, stepRows, workflowRow, type AgentRow, type StepRow, type WorkflowRow } from './rows.js';
+export { upcast } from './upcast.js';
+export { stepContextOf, viewOfWorkflow } from './view.js';
+export type { LiveWorkflow, Workflow } from './workflow.js';
+
+/** Any aggregate's decider, for code that handles all of them alike: the category guarantees that state, command and event belong together. */
+export type AnyDecider = Decider<unknown, Command, DomainEvent>;
+
+const DECIDERS: Readonly<Record<StreamCategory, AnyDecider>> = {
+  workflow: workflowDecider as AnyDecider,
+  agent: agentDecider as AnyDecider,
+  access: accessDecider as AnyDecider,
+};
+
+export const deciderOf = (category: StreamCategory): AnyDecider => DECIDERS[category];

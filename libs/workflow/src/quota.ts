@@ -1,0 +1,40 @@
+import type { AgentId } from '@taskmaster/contracts';
+import { assignmentOf, type Step } from './step.js';
+import type { Workflow } from './workflow.js';
+
+/** What a commit asks of a quota row; the append function applies it conditionally (design 5). */
+export interface QuotaChange {
+  readonly scope: 'tenant' | 'agent';
+  readonly agentId?: AgentId;
+  /** `claim`: take a free place unless somebody waits · `claim-queued`: take one after waiting · `queue`, `unqueue`: begin, stop waiting · `release`: give it back. */
+  readonly kind: 'claim' | 'claim-queued' | 'queue' | 'unqueue' | 'release';
+}
+
+/** The quota changes between two states of a workflow: its tenant's slot, and a place at an agent for each attempt it runs (I9). */
+export function quotaChanges(before: Workflow, after: Workflow): readonly QuotaChange[] {
+  if (after.status === 'absent') return [];
+  const changes = slotChanges(before.status === 'absent' ? 'none' : before.slot, after.slot);
+  const known = before.status === 'absent' ? {} : before.steps;
+  for (const step of Object.values(after.steps)) {
+    const was = known[step.spec.id];
+    if (was === step) continue;
+    const held = was === undefined ? undefined : heldAgent(was);
+    const holds = heldAgent(step);
+    if (held === holds) continue;
+    if (held !== undefined) changes.push({ scope: 'agent', agentId: held, kind: 'release' });
+    if (holds !== undefined) changes.push({ scope: 'agent', agentId: holds, kind: 'claim' });
+  }
+  return changes;
+}
+
+const heldAgent = (step: Step): AgentId | undefined => (step.situation.status === 'running' ? assignmentOf(step)?.agentId : undefined);
+
+type SlotState = 'none' | 'queued' | 'held';
+
+function slotChanges(before: SlotState, after: SlotState): QuotaChange[] {
+  if (before === after) return [];
+  const leave: QuotaChange[] = before === 'held' ? [{ scope: 'tenant', kind: 'release' }] : [];
+  if (after === 'held') return [{ scope: 'tenant', kind: before === 'queued' ? 'claim-queued' : 'claim' }];
+  if (after === 'queued') return [...leave, { scope: 'tenant', kind: 'queue' }];
+  return before === 'queued' ? [{ scope: 'tenant', kind: 'unqueue' }] : leave;
+}

@@ -1,0 +1,67 @@
+import {
+  addMs, kindGroupOf, type JsonObject, type StepId, type StepKind, type Timestamp, type WorkflowEvent,
+} from '@taskmaster/contracts';
+import { isSettledAsPolicyAllows } from './evolve-step.js';
+import { attemptOf, isSettled, type Step } from './step.js';
+import type { LiveWorkflow } from './workflow.js';
+
+/** How long a notice may go unanswered before the sweep sends it again. */
+export const REDRIVE_AFTER_MS = 5_000;
+
+/** The event that puts a step's next attempt on its way. */
+export function readied(step: Step, attempt: number, now: Timestamp): WorkflowEvent {
+  const { id, kind, input } = step.spec;
+  return { type: 'StepReadied', data: { stepId: id, attempt, kind, input, dueAt: dueAt(kind, step.spec.timeoutMs, now) } };
+}
+
+/** The event that puts a stage's own step on its way for the first time. */
+export const stageReadied = (id: string, kind: StepKind, input: JsonObject, now: Timestamp): WorkflowEvent => ({
+  type: 'StepReadied',
+  data: { stepId: id as StepId, attempt: 1, kind, input, dueAt: dueAt(kind, REDRIVE_AFTER_MS, now) },
+});
+
+/** Work that a service does is re-driven; what people or programs answer has its own deadline. */
+const dueAt = (kind: StepKind, timeoutMs: number, now: Timestamp): Timestamp => addMs(now, kindGroupOf(kind) === undefined ? timeoutMs : REDRIVE_AFTER_MS);
+
+/** The plan's steps that may start now, in plan order, within the workflow's own limit of concurrent steps. */
+export function unblockedSteps(w: LiveWorkflow): readonly Step[] {
+  if (w.plan === null) return [];
+  const planned = w.plan.stepIds.map((id) => w.steps[id]).filter((step) => step !== undefined);
+  let free = w.request.options.maxConcurrentSteps - planned.filter((s) => s.situation.status === 'ready' || s.situation.status === 'running').length;
+  const unblocked: Step[] = [];
+  for (const step of planned) {
+    if (free <= 0) break;
+    if (step.situation.status !== 'pending' || !dependenciesSettled(w, step)) continue;
+    unblocked.push(step);
+    free -= 1;
+  }
+  return unblocked;
+}
+
+function dependenciesSettled(w: LiveWorkflow, step: Step): boolean {
+  return step.spec.dependsOn.every((id) => {
+    const dependency = w.steps[id];
+    return dependency !== undefined && isSettledAsPolicyAllows(dependency);
+  });
+}
+
+export const readiedUnblocked = (w: LiveWorkflow, now: Timestamp): readonly WorkflowEvent[] =>
+  unblockedSteps(w).map((step) => readied(step, attemptOf(step) + 1, now));
+
+/** Steps readied before the last resume: their notices may have been dropped while the workflow was paused. */
+export const readiedAgain = (w: LiveWorkflow, now: Timestamp): readonly WorkflowEvent[] =>
+  w.resumedVersion === 0
+    ? []
+    : Object.values(w.steps).flatMap((step) =>
+        step.situation.status === 'ready' && step.situation.readyVersion < w.resumedVersion ? [readied(step, step.situation.attempt, now)] : [],
+      );
+
+export const planIsSettled = (w: LiveWorkflow): boolean =>
+  w.plan !== null && w.plan.stepIds.every((id) => {
+    const step = w.steps[id];
+    return step !== undefined && isSettled(step);
+  });
+
+/** The first step of the plan whose failure its policy does not forgive. */
+export const unforgivenStep = (w: LiveWorkflow): Step | undefined =>
+  w.plan?.stepIds.map((id) => w.steps[id]).find((step) => step?.situation.status === 'failed' && step.spec.onFailure !== 'continue');

@@ -1,0 +1,131 @@
+import type {
+  AgentId, AgentProfile, ApiKeyView, Priority, ProfileName, StepId, StepKind, StepStatus, Timestamp, WorkflowOutcome, WorkflowPhase, WorkflowStatus,
+} from '@taskmaster/contracts';
+import type { Access } from './access.js';
+import type { Agent } from './agent.js';
+import { stateOf } from './profiles/profile.js';
+import { profileOf } from './profiles/index.js';
+import { progressPercentage } from './progress.js';
+import { assignmentOf, attemptOf, type Step } from './step.js';
+import type { LiveWorkflow, Workflow } from './workflow.js';
+
+/** A workflow's read model row: a pure function of its folded state, so a fold proves the row. */
+export interface WorkflowRow {
+  readonly version: number;
+  readonly title: string;
+  readonly profile: ProfileName;
+  readonly state: string;
+  readonly status: WorkflowStatus;
+  readonly phase: WorkflowPhase;
+  readonly priority: Priority;
+  readonly progress: number;
+  readonly progressPercentage: number;
+  readonly requestedAt: Timestamp;
+  /** Set while it waits for a slot; since when. */
+  readonly queuedAt: Timestamp | null;
+  readonly endedAt: Timestamp | null;
+  readonly outcome: WorkflowOutcome | null;
+  readonly reason: string;
+  /** Its nearest deadline; null while none counts. */
+  readonly dueAt: Timestamp | null;
+}
+
+/** A step's read model row. `dueAt` is its timer: re-drive, lease or deadline, or retry, whichever its status means. */
+export interface StepRow {
+  readonly stepId: StepId;
+  readonly kind: StepKind;
+  readonly status: StepStatus;
+  readonly attempt: number;
+  /** Version of the event that readied the current attempt; 0 before. */
+  readonly readyVersion: number;
+  readonly holder: string | null;
+  readonly agentId: AgentId | null;
+  readonly leaseMs: number | null;
+  readonly deadlineAt: Timestamp | null;
+  readonly dueAt: Timestamp | null;
+}
+
+/** The computed axis over every profile (C1). */
+export function statusOf(w: LiveWorkflow): WorkflowStatus {
+  if (w.ended !== null) return w.ended.outcome;
+  if (w.paused !== null) return 'paused';
+  if (w.escalation !== null) return 'waiting';
+  if (w.state === 'blocked') return 'blocked';
+  return w.slot === 'held' ? 'running' : 'pending';
+}
+
+export const phaseOf = (w: LiveWorkflow): WorkflowPhase => stateOf(profileOf(w.request.profile), w.state)?.phase ?? 'queue';
+
+/** BLOCKED and FAILED keep the percentage of the state they came from (C17). */
+function percentageOf(w: LiveWorkflow): number {
+  const profile = profileOf(w.request.profile);
+  return profile.progressOrder.includes(w.state) ? progressPercentage(profile, w.state) : w.progress;
+}
+
+export function workflowRow(workflow: Workflow): WorkflowRow | undefined {
+  if (workflow.status === 'absent') return undefined;
+  const w = workflow;
+  return {
+    version: w.version, title: w.request.title, profile: w.request.profile, state: w.state, status: statusOf(w), phase: phaseOf(w),
+    priority: w.request.priority, progress: w.progress, progressPercentage: percentageOf(w), requestedAt: w.requestedAt,
+    queuedAt: w.slot === 'queued' ? w.queuedAt : null, endedAt: w.ended?.at ?? null, outcome: w.ended?.outcome ?? null, reason: w.reason, dueAt: workflowDueAt(w),
+  };
+}
+
+function workflowDueAt(w: LiveWorkflow): Timestamp | null {
+  if (w.ended !== null || w.paused !== null) return null;
+  if (w.escalation === null) return w.deadlineAt;
+  return w.escalation.deadlineAt < w.deadlineAt ? w.escalation.deadlineAt : w.deadlineAt;
+}
+
+function stepRow(step: Step, paused: boolean): StepRow {
+  const { situation, spec } = step;
+  const running = situation.status === 'running' ? situation : undefined;
+  return {
+    stepId: spec.id, kind: spec.kind, status: situation.status, attempt: attemptOf(step),
+    readyVersion: situation.status === 'ready' ? situation.readyVersion : 0,
+    holder: running?.holder ?? null, agentId: assignmentOf(step)?.agentId ?? null, leaseMs: running?.leaseMs ?? null, deadlineAt: running?.deadlineAt ?? null,
+    dueAt: stepDueAt(step, paused),
+  };
+}
+
+/** Retry and re-drive timers stand still while the workflow is paused; running attempts keep their own deadlines. */
+function stepDueAt({ situation }: Step, paused: boolean): Timestamp | null {
+  switch (situation.status) {
+    case 'ready':
+      return paused ? null : situation.dueAt;
+    case 'retrying':
+      return paused ? null : situation.retryAt;
+    case 'running':
+      return new Date(Math.min(Date.parse(situation.startedAt) + situation.leaseMs, Date.parse(situation.deadlineAt))).toISOString() as Timestamp;
+    default:
+      return null;
+  }
+}
+
+/** The rows of the steps that changed between two states; all of them when `before` is absent or pausing moved their timers. */
+export function stepRows(before: Workflow, after: Workflow): readonly StepRow[] {
+  if (after.status === 'absent') return [];
+  const paused = after.paused !== null;
+  const known = before.status === 'absent' || (before.paused !== null) !== paused ? undefined : before.steps;
+  const rows: StepRow[] = [];
+  for (const step of Object.values(after.steps)) {
+    if (known?.[step.spec.id] === step || step.situation.status === 'pending') continue;
+    rows.push(stepRow(step, paused));
+  }
+  return rows;
+}
+
+export interface AgentRow {
+  readonly version: number;
+  readonly profile: AgentProfile;
+  readonly available: boolean;
+  readonly detail: string;
+}
+
+export const agentRow = (agent: Agent): AgentRow | undefined =>
+  agent.status === 'absent' ? undefined : { version: agent.version, profile: agent.profile, available: agent.available, detail: agent.detail };
+
+/** The keys that may be used now. */
+export const apiKeyRows = (access: Access): readonly (Omit<ApiKeyView, 'tenantId'> & { readonly hash: string; readonly revoked: boolean })[] =>
+  Object.values(access.keys).map(({ keyId, name, role, hash, revoked }) => ({ keyId, name, role, hash, revoked }));

@@ -1,0 +1,163 @@
+import {
+  assertNever, type JsonObject, type PlannedStep, type StepId, type StepKind, type Timestamp, type WorkflowEvent,
+} from '@taskmaster/contracts';
+import { parsePlan, type Plan } from './plan.js';
+import { planIsSettled, readiedUnblocked, stageReadied, unforgivenStep } from './ready.js';
+import type { StageName } from './profiles/profile.js';
+import { retryPolicyOf } from './recovery.js';
+import type { Step } from './step.js';
+import type { LiveWorkflow } from './workflow.js';
+
+/** How a stage stands: a pure question about the state, never a cursor. */
+export type StageStanding =
+  | { readonly kind: 'done'; readonly reason: string; readonly metadata?: JsonObject }
+  | { readonly kind: 'begin'; readonly events: readonly WorkflowEvent[] }
+  | { readonly kind: 'busy' }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+const done = (reason: string, metadata?: JsonObject): StageStanding => (metadata === undefined ? { kind: 'done', reason } : { kind: 'done', reason, metadata });
+const BUSY: StageStanding = { kind: 'busy' };
+
+/** Where a stage of the current state stands. */
+export function standingOf(stage: StageName, w: LiveWorkflow, now: Timestamp): StageStanding {
+  switch (stage) {
+    case 'admit':
+      return w.slot === 'held' ? done('admitted') : BUSY;
+    case 'analyze':
+      return analyze(w, now);
+    case 'plan':
+      return plan(w, now);
+    case 'resolve':
+      return w.plan === null ? BUSY : done('order resolved', { waves: w.plan.waves.length, steps: w.plan.stepIds.length, criticalPath: [...w.plan.criticalPath] });
+    case 'delegate':
+      return delegate(w, now);
+    case 'execute':
+      return execute(w, now);
+    case 'land':
+      return ownStep(w, now, { skip: withoutRepository(w), kind: 'change.land', name: 'land', input: { cycle: w.cycle }, reason: 'pull request opened' });
+    case 'review':
+      return done('no review asked for');
+    case 'validate':
+      return validate(w, now);
+    case 'merge':
+      return merge(w, now);
+    case 'repair':
+      return done('repair planned');
+    default:
+      return assertNever(stage);
+  }
+}
+
+const withoutRepository = (w: LiveWorkflow): string | undefined => (w.request.repository === undefined ? 'no repository' : undefined);
+
+interface OwnStep {
+  /** Why the stage has nothing to do, when it has not. */
+  readonly skip: string | undefined;
+  readonly kind: StepKind;
+  readonly name: string;
+  readonly input: JsonObject;
+  readonly reason: string;
+}
+
+/** The id of a stage's own step in the current cycle. */
+export const stageStepId = (name: string, cycle: number): StepId => `tm-${name}-${String(cycle)}` as StepId;
+
+/** A stage that runs one step of its own. */
+function ownStep(w: LiveWorkflow, now: Timestamp, own: OwnStep): StageStanding {
+  if (own.skip !== undefined) return done(own.skip);
+  const id = stageStepId(own.name, w.cycle);
+  const step = w.steps[id];
+  if (step === undefined) return { kind: 'begin', events: [stageReadied(id, own.kind, own.input, now)] };
+  return standingOfStep(step, own.reason);
+}
+
+function standingOfStep(step: Step, reason: string): StageStanding {
+  const { situation } = step;
+  if (situation.status === 'succeeded') return done(reason);
+  if (situation.status === 'failed') return { kind: 'failed', reason: `${step.spec.title}: ${situation.error.message}` };
+  return BUSY;
+}
+
+function analyze(w: LiveWorkflow, now: Timestamp): StageStanding {
+  const { source, options, context } = w.request;
+  if (source.kind !== 'requirement') return done('plan given');
+  if (!options.enableNlp) return done('language understanding is switched off');
+  return ownStep(w, now, { skip: undefined, kind: 'requirements.parse', name: 'analyze', input: { ...carried(source.text), context }, reason: 'requirement understood' });
+}
+
+const CARRIED_TEXT_MAX = 4_000;
+/** A long text stays in the request; whoever needs it asks for the step's context. */
+const carried = (text: string): JsonObject => (text.length <= CARRIED_TEXT_MAX ? { text } : {});
+
+function plan(w: LiveWorkflow, now: Timestamp): StageStanding {
+  if (w.plan !== null) return done(w.request.source.kind === 'plan' ? 'plan given' : 'requirement decomposed');
+  const { source, options, context, repository } = w.request;
+  if (source.kind === 'plan') {
+    const given = parsePlan(source.plan);
+    return given.ok ? { kind: 'begin', events: [planAdopted(given.value, 'given')] } : { kind: 'failed', reason: given.error.kind };
+  }
+  if (source.kind !== 'requirement') return { kind: 'failed', reason: 'unsupported-source' };
+  if (w.requirements === null) return { kind: 'begin', events: [planAdopted(undividedPlan(source.text), 'given')] };
+  const { items, metadata } = w.requirements;
+  const input = {
+    items: items as unknown as JsonObject[], metadata: metadata as unknown as JsonObject, context,
+    hasRepository: repository !== undefined, enableAgentCoordination: options.enableAgentCoordination,
+  };
+  return ownStep(w, now, { skip: undefined, kind: 'requirements.decompose', name: 'plan', input, reason: 'requirement decomposed' });
+}
+
+export const planAdopted = (adopted: Plan, source: 'given' | 'decomposed'): WorkflowEvent => ({
+  type: 'PlanAdopted',
+  data: { source, steps: adopted.steps, waves: adopted.waves, criticalPath: adopted.criticalPath },
+});
+
+/** Without language understanding the requirement is one piece of work, handed to one agent as it was written. */
+function undividedPlan(text: string): Plan {
+  const step: PlannedStep = {
+    id: 'implement' as StepId, title: 'Implement the requirement', kind: 'agent.run', dependsOn: [],
+    input: { title: 'Implement the requirement', instruction: text.slice(0, CARRIED_TEXT_MAX) }, needs: {}, retry: retryPolicyOf(undefined), timeoutMs: 1_800_000, onFailure: 'fail',
+  };
+  return { steps: [step], waves: [[step.id]], criticalPath: [step.id] };
+}
+
+/** Ends with the first assignment; a plan without agent steps needs none. */
+function delegate(w: LiveWorkflow, now: Timestamp): StageStanding {
+  const steps = (w.plan?.stepIds ?? []).map((id) => w.steps[id]).filter((step) => step !== undefined);
+  const agentSteps = steps.filter((step) => step.spec.kind.startsWith('agent.'));
+  if (agentSteps.length === 0) return done('no agent needed');
+  if (agentSteps.some((step) => !['pending', 'ready'].includes(step.situation.status))) return done('first agent assigned');
+  return execute(w, now);
+}
+
+/** Readies what its dependencies allow; done when every step is settled as its policy allows. */
+function execute(w: LiveWorkflow, now: Timestamp): StageStanding {
+  const failed = unforgivenStep(w);
+  if (failed?.situation.status === 'failed') return { kind: 'failed', reason: `${failed.spec.title}: ${failed.situation.error.message}` };
+  if (planIsSettled(w)) return done('all steps settled');
+  const events = readiedUnblocked(w, now);
+  return events.length === 0 ? BUSY : { kind: 'begin', events };
+}
+
+const NO_VALIDATION_NEEDED = 'nothing to validate without a repository';
+
+function validate(w: LiveWorkflow, now: Timestamp): StageStanding {
+  const skip = withoutRepository(w) === undefined ? undefined : NO_VALIDATION_NEEDED;
+  const standing = ownStep(w, now, { skip, kind: 'change.validate', name: 'validate', input: { cycle: w.cycle }, reason: 'validation passed' });
+  const last = w.validations.at(-1);
+  return standing.kind === 'done' && skip === undefined && last?.cycle === w.cycle && !last.passed ? { kind: 'failed', reason: 'validation failed' } : standing;
+}
+
+function merge(w: LiveWorkflow, now: Timestamp): StageStanding {
+  const last = w.validations.at(-1);
+  const input = { cycle: w.cycle, commit: last?.commit ?? '', base: last?.base ?? '' };
+  const standing = ownStep(w, now, { skip: withoutRepository(w), kind: 'change.merge', name: 'merge', input, reason: 'change merged' });
+  return standing.kind === 'done' && withoutRepository(w) === undefined && w.pullRequest?.state !== 'merged'
+    ? { kind: 'failed', reason: 'the target moved and the merged result no longer passes' }
+    : standing;
+}
+
+/** Whether a step of this stage's own is what the workflow is doing; used to tell a failed stage from a failed validation. */
+export const isValidationFailure = (w: LiveWorkflow): boolean => {
+  const last = w.validations.at(-1);
+  return last !== undefined && !last.passed && last.cycle === w.cycle;
+};

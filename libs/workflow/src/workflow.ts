@@ -1,0 +1,169 @@
+import {
+  assertNever, invariant, type Fact, type JsonObject, type RequirementItem, type RequirementMetadata, type StepEvent, type StepId,
+  type Timestamp, type WorkflowEvent, type WorkflowLifecycleEvent, type WorkflowOutcome, type WorkflowRequest,
+} from '@taskmaster/contracts';
+import { isTerminal } from './profiles/profile.js';
+import { profileOf } from './profiles/index.js';
+import { evolveStep } from './evolve-step.js';
+import { progressOf } from './progress.js';
+import { newStep, type Step } from './step.js';
+
+export interface PullRequest {
+  readonly number: number;
+  readonly url: string;
+  readonly title: string;
+  readonly source: string;
+  readonly target: string;
+  readonly head: string;
+  readonly state: 'open' | 'merged' | 'closed';
+  readonly commit?: string;
+}
+
+export interface ValidationRecord {
+  readonly cycle: number;
+  readonly passed: boolean;
+  readonly commit: string;
+  readonly base: string;
+  readonly failedChecks: readonly { readonly name: string; readonly outputTail: string }[];
+}
+
+/** A tenant's slot: held while the workflow runs, given back while it waits for anybody. */
+export type Slot = 'none' | 'queued' | 'held';
+
+/** A workflow that has been requested. Plain JSON: its text is its snapshot. */
+export interface LiveWorkflow {
+  readonly status: 'active' | 'ended';
+  readonly version: number;
+  readonly request: WorkflowRequest;
+  readonly requestedAt: Timestamp;
+  readonly deadlineAt: Timestamp;
+  /** The profile's state. */
+  readonly state: string;
+  readonly slot: Slot;
+  readonly queuedAt: Timestamp;
+  readonly paused: { readonly at: Timestamp; readonly reason: string } | null;
+  /** Version of the last resume; steps readied before it are readied again. */
+  readonly resumedVersion: number;
+  readonly cancelling: string | null;
+  readonly steps: Readonly<Record<StepId, Step>>;
+  /** Ids of the plan's steps, in topological order; null before a plan is adopted. */
+  readonly plan: { readonly stepIds: readonly StepId[]; readonly waves: readonly (readonly StepId[])[]; readonly criticalPath: readonly StepId[] } | null;
+  readonly requirements: { readonly items: readonly RequirementItem[]; readonly metadata: RequirementMetadata } | null;
+  /** From 1; a repair begins the next. */
+  readonly cycle: number;
+  /** Fix cycles that a person allowed beyond the limit. */
+  readonly extraCycles: number;
+  readonly pullRequest: PullRequest | null;
+  readonly validations: readonly ValidationRecord[];
+  readonly escalation: { readonly escalationId: string; readonly reason: string; readonly deadlineAt: Timestamp } | null;
+  /** Why the workflow is on its way to its failed state. */
+  readonly reason: string;
+  readonly progress: number;
+  readonly ended: { readonly at: Timestamp; readonly outcome: WorkflowOutcome; readonly reason: string; readonly result: JsonObject } | null;
+}
+
+export type Workflow = { readonly status: 'absent' } | LiveWorkflow;
+
+export const initialWorkflow: Workflow = { status: 'absent' };
+
+/** Folds one fact. @throws InvariantViolation when the history is impossible */
+export function evolve(workflow: Workflow, fact: Fact<WorkflowEvent>): Workflow {
+  if (fact.type === 'WorkflowRequested') {
+    invariant(workflow.status === 'absent', 'a workflow is requested once');
+    return requested(fact.data, fact.at);
+  }
+  invariant(workflow.status !== 'absent', `${fact.type} needs a requested workflow`);
+  invariant(workflow.status === 'active', 'I6: nothing but administrative events follows WorkflowEnded');
+  const next = { ...(isStepFact(fact) ? evolveStep(workflow, fact) : evolveLifecycle(workflow, fact)), version: workflow.version + 1 };
+  return MOVES_PROGRESS.has(fact.type) ? { ...next, progress: Math.max(workflow.progress, progressOf(next)) } : next;
+}
+
+const MOVES_PROGRESS: ReadonlySet<WorkflowEvent['type']> = new Set([
+  'StepSucceeded', 'StepFailed', 'StepSkipped', 'StepCancelled', 'WorkflowTransitioned', 'RequirementsParsed', 'PlanAdopted', 'PullRequestOpened', 'ValidationRecorded',
+]);
+
+const isStepFact = (fact: Fact<WorkflowEvent>): fact is Fact<StepEvent> => fact.type.startsWith('Step');
+
+const requested = (data: { readonly request: WorkflowRequest; readonly deadlineAt: Timestamp }, at: Timestamp): LiveWorkflow => ({
+  status: 'active', version: 1, request: data.request, requestedAt: at, deadlineAt: data.deadlineAt,
+  state: profileOf(data.request.profile).initial, slot: 'queued', queuedAt: at, paused: null, resumedVersion: 0, cancelling: null,
+  steps: {}, plan: null, requirements: null, cycle: 1, extraCycles: 0, pullRequest: null, validations: [], escalation: null,
+  reason: '', progress: 0, ended: null,
+});
+
+type LifecycleFact = Fact<Exclude<WorkflowLifecycleEvent, { type: 'WorkflowRequested' }>>;
+
+function evolveLifecycle(w: LiveWorkflow, fact: LifecycleFact): LiveWorkflow {
+  switch (fact.type) {
+    case 'WorkflowAdmitted':
+      invariant(w.slot !== 'held', 'a workflow takes one slot');
+      return { ...w, slot: 'held' };
+    case 'WorkflowTransitioned':
+      invariant(w.state === fact.data.from, 'a transition leaves the state the workflow is in');
+      return { ...w, state: fact.data.to, reason: fact.data.reason };
+    case 'WorkflowPaused':
+      return { ...w, slot: 'none', paused: { at: fact.at, reason: fact.data.reason } };
+    case 'WorkflowResumed':
+      invariant(w.paused !== null, 'only a paused workflow is resumed');
+      return { ...w, slot: 'queued', queuedAt: fact.at, paused: null, resumedVersion: w.version + 1, deadlineAt: fact.data.deadlineAt };
+    case 'WorkflowCancellationRequested':
+      return { ...w, cancelling: fact.data.reason };
+    case 'WorkflowEnded':
+      invariant(isTerminal(profileOf(w.request.profile), w.state), 'a workflow ends in a terminal state');
+      return { ...w, status: 'ended', slot: 'none', ended: { at: fact.at, outcome: fact.data.outcome, reason: fact.data.reason, result: fact.data.result } };
+    case 'RequirementsParsed':
+      return { ...w, requirements: { items: fact.data.items, metadata: fact.data.metadata } };
+    case 'PlanAdopted':
+    case 'PlanAmended':
+      return evolvePlan(w, fact);
+    case 'PullRequestOpened':
+    case 'PullRequestMerged':
+    case 'PullRequestClosed':
+    case 'ValidationRecorded':
+      return evolveChange(w, fact);
+    case 'EscalationRaised':
+      return { ...w, slot: 'none', escalation: fact.data };
+    case 'EscalationResolved':
+      return { ...w, slot: 'queued', queuedAt: fact.at, escalation: null, extraCycles: w.extraCycles + (fact.data.decision === 'retry' ? 1 : 0) };
+    default:
+      return assertNever(fact);
+  }
+}
+
+function evolvePlan(w: LiveWorkflow, fact: Fact<Extract<WorkflowEvent, { type: 'PlanAdopted' | 'PlanAmended' }>>): LiveWorkflow {
+  const added = fact.type === 'PlanAdopted' ? fact.data.steps : fact.data.added;
+  const steps = { ...w.steps };
+  for (const spec of added) {
+    invariant(steps[spec.id] === undefined, 'a plan names each step once');
+    steps[spec.id] = newStep(spec);
+  }
+  const ids = added.map((spec) => spec.id);
+  if (fact.type === 'PlanAdopted') {
+    invariant(w.plan === null, 'a plan is adopted once');
+    return { ...w, steps, plan: { stepIds: ids, waves: fact.data.waves, criticalPath: fact.data.criticalPath } };
+  }
+  invariant(w.plan !== null, 'only an adopted plan is amended');
+  return { ...w, steps, cycle: w.cycle + 1, plan: { ...w.plan, stepIds: [...w.plan.stepIds, ...ids], waves: [...w.plan.waves, ids] } };
+}
+
+type ChangeFact = Fact<Extract<WorkflowEvent, { type: 'PullRequestOpened' | 'PullRequestMerged' | 'PullRequestClosed' | 'ValidationRecorded' }>>;
+
+function evolveChange(w: LiveWorkflow, fact: ChangeFact): LiveWorkflow {
+  switch (fact.type) {
+    case 'PullRequestOpened':
+      return { ...w, pullRequest: { ...fact.data, state: 'open' } };
+    case 'PullRequestMerged':
+      invariant(w.pullRequest !== null, 'a pull request is opened before it is merged');
+      invariant(w.validations.some((v) => v.passed && v.commit === fact.data.commit), 'I12: a merged change was validated as merged');
+      return { ...w, pullRequest: { ...w.pullRequest, state: 'merged', commit: fact.data.commit } };
+    case 'PullRequestClosed':
+      return w.pullRequest === null ? w : { ...w, pullRequest: { ...w.pullRequest, state: 'closed' } };
+    case 'ValidationRecorded': {
+      const { cycle, passed, commit, base, checks } = fact.data;
+      const failedChecks = checks.filter((check) => !check.passed).map(({ name, outputTail }) => ({ name, outputTail }));
+      return { ...w, validations: [...w.validations, { cycle, passed, commit, base, failedChecks }] };
+    }
+    default:
+      return assertNever(fact);
+  }
+}
