@@ -1,5 +1,14 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
 // One configuration for the whole workspace. A file's suffix names its level; scripts select by it (docs/testing.md).
+
+// Opens the run that owns every Postgres and NATS of the specs. They start when a spec first asks; libs/testing must be built for that.
+const testing = fileURLToPath(new URL('libs/testing/dist/', import.meta.url));
+const run = existsSync(`${testing}global-setup.js`) ? { globalSetup: `${testing}global-setup.js`, globalTeardown: `${testing}global-teardown.js` } : {};
+
 export default {
+  ...run,
   rootDir: '.',
   roots: ['<rootDir>/libs', '<rootDir>/apps', '<rootDir>/tools', '<rootDir>/tests'],
   testEnvironment: 'node',

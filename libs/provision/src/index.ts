@@ -1,4 +1,5 @@
 export * from './faults.js';
+export { acquireLock, type LockOutcome } from './locks.js';
 export { findNats, type FindNatsOptions, type NatsBinary } from './nats-binary.js';
 export { NATS_SOURCES, type NatsSource, type SourceContext } from './nats-sources.js';
 export { startNats, stopNats, type NatsOptions, type NatsServer } from './nats.js';

@@ -1,0 +1,4 @@
+import { openRun } from './run.js';
+
+/** Jest's global set-up. */
+export default openRun;

@@ -1,0 +1,4 @@
+import { closeRun } from './run.js';
+
+/** Jest's global tear-down. */
+export default closeRun;
