@@ -45,13 +45,20 @@ export interface RecordedEvent<E extends DomainEvent = DomainEvent> {
 /** The hash before the first event of a stream. */
 export const CHAIN_START = '0'.repeat(64);
 
+/** Where an event stands in its stream. */
+export interface ChainPlace {
+  readonly stream: StreamId;
+  readonly version: number;
+  readonly tenantId: TenantId;
+}
+
 /**
  * The text whose SHA-256 is an event's hash: everything `decide` fixed, so not position and recordedAt.
  * `previous` is the hash of the event before it in the stream, `CHAIN_START` for the first.
  */
-export function chainText(previous: string, stream: StreamId, version: number, tenantId: TenantId, event: NewEvent): string {
+export function chainText(previous: string, at: ChainPlace, event: Omit<NewEvent, 'id' | 'traceparent'>): string {
   return [
-    previous, stream, String(version), tenantId, event.type, String(event.schemaVersion), event.occurredAt, event.commandId,
+    previous, at.stream, String(at.version), at.tenantId, event.type, String(event.schemaVersion), event.occurredAt, event.commandId,
     event.actor.kind, event.actor.id, event.correlationId, event.causationId ?? '', event.dataText,
   ].join('\n');
 }

@@ -45,14 +45,18 @@ function stageConsequences(w: LiveWorkflow, profile: Profile, now: Timestamp): r
     if (standing.kind === 'busy') return [];
     if (standing.kind === 'begin') return standing.events;
     if (standing.kind === 'failed') return failureFacts(w, { now, reason: standing.reason, failure: state.onFailure?.[stage] });
-    reason = standing.reason;
+    if (!standing.skipped || reason === '') reason = standing.reason;
     metadata = { ...metadata, ...standing.metadata };
   }
   if (state.next === undefined) return [];
   const leave: WorkflowEvent = { type: 'WorkflowTransitioned', data: { from: w.state, to: state.next, reason, metadata } };
-  if (!state.stages.includes('repair')) return [leave];
+  return state.stages.includes('repair') ? repairedThen(w, now, [leave]) : [leave];
+}
+
+/** Plans a repair and goes on; when a person must be asked first, the workflow stays where it is. */
+function repairedThen(w: LiveWorkflow, now: Timestamp, go: readonly WorkflowEvent[]): readonly WorkflowEvent[] {
   const repair = repairFacts(w, now);
-  return repair.some((event) => event.type === 'PlanAmended') ? [...repair, leave] : repair;
+  return repair.some((event) => event.type === 'PlanAmended') ? [...repair, ...go] : repair;
 }
 
 interface StageFailed {
@@ -70,9 +74,7 @@ function failureFacts(w: LiveWorkflow, failed: StageFailed): readonly WorkflowEv
   if (!reachable) return failFacts(w, reason, now);
   const go: readonly WorkflowEvent[] =
     failure.to === w.state ? [] : [{ type: 'WorkflowTransitioned', data: { from: w.state, to: failure.to, reason, metadata: {} } }];
-  if (failure.kind === 'go') return go;
-  const repair = repairFacts(w, now);
-  return repair.some((event) => event.type === 'PlanAmended') ? [...repair, ...go] : repair;
+  return failure.kind === 'go' ? go : repairedThen(w, now, go);
 }
 
 /** Cancels what is open and walks to the failed state; a strict profile without such a way is walked to its cancelled one. */

@@ -53,7 +53,7 @@ function landed(w: LiveWorkflow, output: JsonObject): Result<readonly WorkflowEv
 function validation(w: LiveWorkflow, output: JsonObject, passed: boolean): Result<WorkflowEvent, string> {
   const { commit, base, checks } = output;
   if (typeof commit !== 'string' || typeof base !== 'string' || !Array.isArray(checks)) return err('its validation is incomplete');
-  return ok({ type: 'ValidationRecorded', data: { cycle: w.cycle, passed, commit, base, checks: checks as unknown as ValidationCheck[] } });
+  return ok({ type: 'ValidationRecorded', data: { cycle: w.cycle, passed, commit, base, checks: checks } });
 }
 
 function validated(w: LiveWorkflow, output: JsonObject): Result<readonly WorkflowEvent[], string> {
@@ -68,9 +68,14 @@ function merged(w: LiveWorkflow, output: JsonObject): Result<readonly WorkflowEv
   if (again !== undefined && !again.ok) return again;
   const facts: WorkflowEvent[] = again === undefined ? [] : [again.value];
   if (output['merged'] !== true) return facts.length === 0 ? err('it neither merged nor says why') : ok(facts);
+  const merge = provenMerge(w, output, facts.length > 0);
+  return merge.ok ? ok([...facts, merge.value]) : merge;
+}
+
+function provenMerge(w: LiveWorkflow, output: JsonObject, validatedAgain: boolean): Result<WorkflowEvent, string> {
   const { commit, target } = output;
   if (typeof commit !== 'string' || typeof target !== 'string' || w.pullRequest === null) return err('its merge is incomplete');
-  const proven = facts.length > 0 || w.validations.some((v) => v.passed && v.commit === commit);
+  const proven = validatedAgain || w.validations.some((v) => v.passed && v.commit === commit);
   if (!proven) return err('the merged commit was never validated');
-  return ok([...facts, { type: 'PullRequestMerged', data: { number: w.pullRequest.number, commit, target } }]);
+  return ok({ type: 'PullRequestMerged', data: { number: w.pullRequest.number, commit, target } });
 }

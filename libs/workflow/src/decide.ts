@@ -6,7 +6,7 @@ import { accept, noop, reject, type Decider, type DecisionContext, type Decision
 import { decideStep } from './decide-step.js';
 import { record, type Draft } from './draft.js';
 import { parsePlan, type PlanFault } from './plan.js';
-import { allowedTransitions, isValidTransition, pathTo } from './profiles/profile.js';
+import { allowedTransitions, isValidTransition } from './profiles/profile.js';
 import { profileOf } from './profiles/index.js';
 import { evolve, initialWorkflow, type LiveWorkflow, type Workflow } from './workflow.js';
 
@@ -152,7 +152,7 @@ function cancel(reason: string, w: LiveWorkflow, context: DecisionContext): No {
   const merging = Object.values(w.steps).some((step) => step.spec.kind === 'change.merge' && step.situation.status === 'running');
   if (merging) return reject('workflow-merging', 'the change is being merged; it can no longer be cancelled', allowed(w));
   const profile = profileOf(w.request.profile);
-  if (pathTo(profile, { from: w.state, to: profile.cancelled }, w.request.options.strict) === undefined) {
+  if (!isValidTransition(profile, { from: w.state, to: profile.cancelled }, w.request.options.strict)) {
     return reject('invalid-transition', `a strict ${profile.name} workflow cannot be cancelled in ${w.state}`, allowed(w));
   }
   const begun = record(draftOf(w, context.now), { type: 'WorkflowCancellationRequested', data: { reason } });

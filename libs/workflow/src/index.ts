@@ -24,9 +24,9 @@ export type { LiveWorkflow, Workflow } from './workflow.js';
 export type AnyDecider = Decider<unknown, Command, DomainEvent>;
 
 const DECIDERS: Readonly<Record<StreamCategory, AnyDecider>> = {
-  workflow: workflowDecider as AnyDecider,
-  agent: agentDecider as AnyDecider,
-  access: accessDecider as AnyDecider,
+  workflow: workflowDecider,
+  agent: agentDecider,
+  access: accessDecider,
 };
 
 export const deciderOf = (category: StreamCategory): AnyDecider => DECIDERS[category];

@@ -80,13 +80,17 @@ function workflowDueAt(w: LiveWorkflow): Timestamp | null {
 
 function stepRow(step: Step, paused: boolean): StepRow {
   const { situation, spec } = step;
-  const running = situation.status === 'running' ? situation : undefined;
   return {
     stepId: spec.id, kind: spec.kind, status: situation.status, attempt: attemptOf(step),
     readyVersion: situation.status === 'ready' ? situation.readyVersion : 0,
-    holder: running?.holder ?? null, agentId: assignmentOf(step)?.agentId ?? null, leaseMs: running?.leaseMs ?? null, deadlineAt: running?.deadlineAt ?? null,
-    dueAt: stepDueAt(step, paused),
+    agentId: assignmentOf(step)?.agentId ?? null, dueAt: stepDueAt(step, paused), ...heldBy(step),
   };
+}
+
+function heldBy({ situation }: Step): Pick<StepRow, 'holder' | 'leaseMs' | 'deadlineAt'> {
+  if (situation.status !== 'running') return { holder: null, leaseMs: null, deadlineAt: null };
+  const { holder, leaseMs, deadlineAt } = situation;
+  return { holder, leaseMs, deadlineAt };
 }
 
 /** Retry and re-drive timers stand still while the workflow is paused; running attempts keep their own deadlines. */

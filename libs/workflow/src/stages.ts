@@ -10,12 +10,14 @@ import type { LiveWorkflow } from './workflow.js';
 
 /** How a stage stands: a pure question about the state, never a cursor. */
 export type StageStanding =
-  | { readonly kind: 'done'; readonly reason: string; readonly metadata?: JsonObject }
+  | { readonly kind: 'done'; readonly reason: string; readonly skipped: boolean; readonly metadata?: JsonObject }
   | { readonly kind: 'begin'; readonly events: readonly WorkflowEvent[] }
   | { readonly kind: 'busy' }
   | { readonly kind: 'failed'; readonly reason: string };
 
-const done = (reason: string, metadata?: JsonObject): StageStanding => (metadata === undefined ? { kind: 'done', reason } : { kind: 'done', reason, metadata });
+const done = (reason: string, metadata: JsonObject = {}): StageStanding => ({ kind: 'done', reason, skipped: false, metadata });
+/** A stage with nothing to do: its state is entered and left with that reason. */
+const skipped = (reason: string): StageStanding => ({ kind: 'done', reason, skipped: true });
 const BUSY: StageStanding = { kind: 'busy' };
 
 /** Where a stage of the current state stands. */
@@ -36,7 +38,7 @@ export function standingOf(stage: StageName, w: LiveWorkflow, now: Timestamp): S
     case 'land':
       return ownStep(w, now, { skip: withoutRepository(w), kind: 'change.land', name: 'land', input: { cycle: w.cycle }, reason: 'pull request opened' });
     case 'review':
-      return done('no review asked for');
+      return skipped('no review asked for');
     case 'validate':
       return validate(w, now);
     case 'merge':
@@ -64,7 +66,7 @@ export const stageStepId = (name: string, cycle: number): StepId => `tm-${name}-
 
 /** A stage that runs one step of its own. */
 function ownStep(w: LiveWorkflow, now: Timestamp, own: OwnStep): StageStanding {
-  if (own.skip !== undefined) return done(own.skip);
+  if (own.skip !== undefined) return skipped(own.skip);
   const id = stageStepId(own.name, w.cycle);
   const step = w.steps[id];
   if (step === undefined) return { kind: 'begin', events: [stageReadied(id, own.kind, own.input, now)] };
@@ -80,8 +82,8 @@ function standingOfStep(step: Step, reason: string): StageStanding {
 
 function analyze(w: LiveWorkflow, now: Timestamp): StageStanding {
   const { source, options, context } = w.request;
-  if (source.kind !== 'requirement') return done('plan given');
-  if (!options.enableNlp) return done('language understanding is switched off');
+  if (source.kind !== 'requirement') return skipped('plan given');
+  if (!options.enableNlp) return skipped('language understanding is switched off');
   return ownStep(w, now, { skip: undefined, kind: 'requirements.parse', name: 'analyze', input: { ...carried(source.text), context }, reason: 'requirement understood' });
 }
 
@@ -124,7 +126,7 @@ function undividedPlan(text: string): Plan {
 function delegate(w: LiveWorkflow, now: Timestamp): StageStanding {
   const steps = (w.plan?.stepIds ?? []).map((id) => w.steps[id]).filter((step) => step !== undefined);
   const agentSteps = steps.filter((step) => step.spec.kind.startsWith('agent.'));
-  if (agentSteps.length === 0) return done('no agent needed');
+  if (agentSteps.length === 0) return skipped('no agent needed');
   if (agentSteps.some((step) => !['pending', 'ready'].includes(step.situation.status))) return done('first agent assigned');
   return execute(w, now);
 }

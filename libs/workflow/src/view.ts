@@ -10,18 +10,37 @@ export function viewOfWorkflow(id: WorkflowId, workflow: Workflow): WorkflowView
   const row = workflowRow(workflow);
   if (workflow.status === 'absent' || row === undefined) return undefined;
   const w = workflow;
-  const { request } = w;
   return {
     id, title: row.title, profile: row.profile, state: row.state, status: row.status, phase: row.phase, priority: row.priority,
     progressPercentage: row.progressPercentage, progress: row.progress, requestedAt: row.requestedAt, version: row.version,
-    ...(w.ended === null ? {} : { endedAt: w.ended.at, outcome: w.ended.outcome, reason: w.ended.reason, result: w.ended.result }),
-    ...(request.repository === undefined ? {} : { repository: request.repository }),
-    options: request.options, context: request.context,
-    ...(request.source.kind === 'requirement' ? { requirement: request.source.text } : {}),
     steps: Object.values(w.steps).map(stepView), waves: w.plan?.waves ?? [], criticalPath: w.plan?.criticalPath ?? [],
-    allowedTransitions: w.ended === null ? allowedTransitions(profileOf(request.profile), w.state, request.options.strict) : [],
-    ...(w.pullRequest === null ? {} : { pullRequest: w.pullRequest }),
+    ...askedFor(w), ...endingOf(w), ...changeOf(w),
+  };
+}
+
+type Asked = Pick<WorkflowView, 'options' | 'context' | 'requirement' | 'repository'>;
+
+function askedFor({ request }: LiveWorkflow): Asked {
+  return {
+    options: request.options, context: request.context,
+    ...(request.repository === undefined ? {} : { repository: request.repository }),
+    ...(request.source.kind === 'requirement' ? { requirement: request.source.text } : {}),
+  };
+}
+
+type Ending = Pick<WorkflowView, 'endedAt' | 'outcome' | 'reason' | 'result' | 'allowedTransitions'>;
+
+function endingOf(w: LiveWorkflow): Ending {
+  if (w.ended === null) return { allowedTransitions: allowedTransitions(profileOf(w.request.profile), w.state, w.request.options.strict) };
+  return { endedAt: w.ended.at, outcome: w.ended.outcome, reason: w.ended.reason, result: w.ended.result, allowedTransitions: [] };
+}
+
+type Change = Pick<WorkflowView, 'pullRequest' | 'validations' | 'escalation'>;
+
+function changeOf(w: LiveWorkflow): Change {
+  return {
     validations: w.validations.map(({ cycle, passed, commit }) => ({ cycle, passed, commit })),
+    ...(w.pullRequest === null ? {} : { pullRequest: w.pullRequest }),
     ...(w.escalation === null ? {} : { escalation: w.escalation }),
   };
 }
@@ -63,16 +82,20 @@ export function stepContextOf(id: WorkflowId, workflow: Workflow, at: { readonly
   const w = workflow;
   const step = w.steps[at.stepId];
   if (step === undefined || attemptOf(step) !== at.attempt) return undefined;
-  const { request } = w;
-  const validation = w.validations.at(-1);
   return {
-    workflowId: id, title: request.title, context: request.context, priority: request.priority, options: request.options,
-    ...(request.source.kind === 'requirement' ? { requirement: request.source.text } : {}),
-    ...(request.repository === undefined ? {} : { repository: request.repository }),
+    workflowId: id, title: w.request.title, priority: w.request.priority, ...askedFor(w), ...validatedSoFar(w),
     status: statusOf(w), paused: w.paused !== null, step: step.spec, attempt: at.attempt, excludedAgents: step.excludedAgents,
     ...(step.lastError === undefined ? {} : { previousError: step.lastError }),
     onCriticalPath: w.plan?.criticalPath.includes(at.stepId) ?? false,
     dependencies: dependenciesOf(w, step),
+  };
+}
+
+type Validated = Pick<StepContext, 'pullRequest' | 'validatedCommit' | 'validatedBase'>;
+
+function validatedSoFar(w: LiveWorkflow): Validated {
+  const validation = w.validations.at(-1);
+  return {
     ...(w.pullRequest === null ? {} : { pullRequest: { number: w.pullRequest.number, url: w.pullRequest.url } }),
     ...(validation === undefined ? {} : { validatedCommit: validation.commit, validatedBase: validation.base }),
   };

@@ -1,0 +1,297 @@
+import { REJECTION_CODES, REQUIREMENT_BYTES_MAX, type RejectionCode, type WorkflowCommand } from '@taskmaster/contracts';
+import { describe, expect, it } from '@jest/globals';
+import { accessDecider } from './access.js';
+import { agentDecider } from './agent.js';
+import type { workflowDecider } from './decide.js';
+import type { Story} from './story.fixture.js';
+import { agentStep, assignment, diamond, lines, noopStep, options, planRequest, requirementRequest, step, story } from './story.fixture.js';
+
+const cicd = (): Story => story().request(requirementRequest()).planned(agentStep('one'));
+const running = (): Story => cicd().start('one', 1, assignment);
+const ended = (): Story => story().request(planRequest({ steps: [noopStep('a')] })).complete('a');
+
+describe('the simple profile', () => {
+  it('costs sixteen events for a five-step diamond, in four commands besides the joins', () => {
+    const told = story().request(planRequest(diamond));
+    expect(lines(told.events)).toEqual(['WorkflowRequested', 'WorkflowAdmitted', 'WorkflowTransitioned in_progress', 'PlanAdopted', 'StepReadied a']);
+    told.complete('a').complete('b').complete('c').complete('d').complete('e');
+    expect(told.events).toHaveLength(16);
+    expect(lines(told.events).slice(-3)).toEqual(['StepSucceeded e', 'WorkflowTransitioned completed', 'WorkflowEnded']);
+  });
+
+  it('waits in pending while no slot is free and starts when it is admitted', () => {
+    const told = story().request(planRequest(diamond), { slotFree: false });
+    expect(lines(told.events)).toEqual(['WorkflowRequested']);
+    expect(told.when({ type: 'AdmitWorkflow', data: {} }, { slotFree: false }).kind).toBe('later');
+    told.must({ type: 'AdmitWorkflow', data: {} });
+    expect(lines(told.events).slice(1)).toEqual(['WorkflowAdmitted', 'WorkflowTransitioned in_progress', 'PlanAdopted', 'StepReadied a']);
+  });
+
+  it('readies no more steps at once than the workflow allows', () => {
+    const told = story().request(planRequest({ steps: ['a', 'b', 'c'].map((id) => noopStep(id)) }, { options: { ...options, maxConcurrentSteps: 2 } }));
+    expect(lines(told.events).filter((line) => line.startsWith('StepReadied'))).toEqual(['StepReadied a', 'StepReadied b']);
+    told.complete('a');
+    expect(lines(told.events).at(-1)).toBe('StepReadied c');
+  });
+
+  it('goes on past a failed step whose policy says to continue', () => {
+    const forgiving = { ...noopStep('a'), onFailure: 'continue', retry: { maxAttempts: 1 } } as const;
+    const told = story().request(planRequest({ steps: [forgiving, noopStep('b', 'a')] })).fail('a').complete('b');
+    expect(told.live.ended?.outcome).toBe('completed');
+  });
+});
+
+describe('the cicd profile', () => {
+  it('walks every state from the requirement to the merge', () => {
+    const told = running().complete('one', { commit: 'c' }).landed(1).validated(1, true).merged(1);
+    expect(lines(told.events).filter((line) => line.startsWith('WorkflowTransitioned')).map((line) => line.split(' ')[1])).toEqual([
+      'nlp_parsing', 'task_decomposition', 'dependency_resolution', 'agent_assignment', 'processing', 'pr_created', 'validation_running', 'validation_passed', 'merged',
+    ]);
+    expect(told.live.ended).toMatchObject({ outcome: 'completed', result: { commit: 'merge-1' } });
+  });
+
+  it('leaves agent_assignment with the first assignment', () => {
+    expect(cicd().live.state).toBe('agent_assignment');
+    expect(running().live.state).toBe('processing');
+  });
+
+  it('repairs a failed validation with a fix step that carries the findings', () => {
+    const told = running().complete('one', {}).landed(1).validated(1, false);
+    expect(told.live.state).toBe('processing');
+    expect(told.live.steps[step('fix-1')]?.spec.input['instruction']).toContain('the output');
+    told.start('fix-1', 1, assignment).complete('fix-1', {}).landed(2).validated(2, true).merged(2);
+    expect(told.live.ended?.outcome).toBe('completed');
+  });
+
+  it('asks a person when the limit of fix cycles is reached, and fails when nobody answers', () => {
+    const told = story().request(requirementRequest({ options: { ...options, maxFixCycles: 1 } })).planned(agentStep('one')).start('one', 1, assignment).complete('one');
+    told.landed(1).validated(1, false).start('fix-1', 1, assignment).complete('fix-1').landed(2).validated(2, false);
+    expect(told.live.escalation?.reason).toBe('validation still fails after 1 fix cycles');
+    expect(told.live.slot).toBe('none');
+    told.after(60_000).must({ type: 'ExpireWorkflow', data: {} });
+    told.start('tm-discard-0').complete('tm-discard-0', { leftovers: [] });
+    expect(told.live.ended?.outcome).toBe('failed');
+  });
+
+  it('tries once more when the person says retry', () => {
+    const told = story().request(requirementRequest({ options: { ...options, maxFixCycles: 0 } })).planned(agentStep('one')).start('one', 1, assignment).complete('one');
+    told.landed(1).validated(1, false);
+    const escalationId = told.live.escalation?.escalationId ?? '';
+    told.must({ type: 'ResolveEscalation', data: { escalationId, decision: 'retry', note: 'once more' } });
+    expect(lines(told.events).at(-1)).toBe('StepReadied fix-1');
+  });
+
+  it('repairs when the target moved and the merged result no longer passes', () => {
+    const told = running().complete('one').landed(1).validated(1, true).start('tm-merge-1');
+    const checks = [{ name: 'npm test', passed: false, durationMs: 1, outputTail: 'conflict of meaning' }];
+    told.complete('tm-merge-1', { merged: false, reason: 'validation-failed', base: 'moved', commit: 'candidate', checks });
+    expect(told.live.state).toBe('processing');
+  });
+
+  it('does not believe the merge of a commit that nobody validated', () => {
+    const told = running().complete('one').landed(1).validated(1, true).start('tm-merge-1');
+    told.complete('tm-merge-1', { merged: true, commit: 'another', number: 1, target: 'main' });
+    expect(lines(told.events)).not.toContain('PullRequestMerged');
+    expect(lines(told.events).at(-2)).toBe('StepFailed tm-merge-1');
+  });
+
+  it('plans one undivided step when language understanding is switched off', () => {
+    const told = story().request(requirementRequest({ options: { ...options, enableNlp: false } }));
+    expect(lines(told.events).at(-1)).toBe('StepReadied implement');
+  });
+});
+
+describe('attempts', () => {
+  it('answers another holder held, the same holder duplicate, and a stale attempt noop', () => {
+    const told = running();
+    const start = (holder: string, attempt = 1): WorkflowCommand => ({ type: 'StartStep', data: { stepId: step('one'), attempt, holder, leaseMs: 1 } });
+    expect(told.when(start('other'))).toEqual({ kind: 'held', holder: 'holder' });
+    expect(told.when(start('holder'))).toEqual({ kind: 'duplicate' });
+    expect(told.when(start('holder', 2)).kind).toBe('noop');
+  });
+
+  it('ignores a result from whoever does not hold the attempt', () => {
+    const told = running();
+    expect(told.when({ type: 'CompleteStep', data: { stepId: step('one'), attempt: 1, by: 'zombie', durationMs: 1, output: {} } }).kind).toBe('noop');
+    expect(told.complete('one').when({ type: 'CompleteStep', data: { stepId: step('one'), attempt: 1, by: 'holder', durationMs: 1, output: {} } }).kind).toBe('noop');
+  });
+
+  it('refuses the result of work with outside effects that was never started durably', () => {
+    expect(cicd().when({ type: 'CompleteStep', data: { stepId: step('one'), attempt: 1, by: 'holder', durationMs: 1, output: {} } }).kind).toBe('noop');
+  });
+
+  it('gives a failed attempt to another agent at once', () => {
+    const told = running().fail('one');
+    expect(lines(told.events).slice(-3)).toEqual(['StepFailed one', 'StepRetryScheduled one', 'StepReadied one']);
+    expect(told.live.steps[step('one')]?.excludedAgents).toEqual(['agent-1']);
+  });
+
+  it('waits before it tries a network failure again', () => {
+    const told = running().fail('one', { type: 'network', message: 'unreachable', retryable: true });
+    expect(told.live.steps[step('one')]?.situation.status).toBe('retrying');
+    expect(told.when({ type: 'RetryStep', data: { stepId: step('one'), attempt: 2 } }).kind).toBe('later');
+    told.after(6_000).must({ type: 'RetryStep', data: { stepId: step('one'), attempt: 2 } });
+    expect(lines(told.events).at(-1)).toBe('StepReadied one');
+  });
+
+  it('fails the workflow when the policy is exhausted, and discards what it left behind before it ends', () => {
+    const told = running().fail('one').start('one', 2, assignment).fail('one', undefined, 2).start('one', 3, assignment).fail('one', undefined, 3);
+    expect(told.live.state).toBe('failed');
+    expect(told.live.status).toBe('active');
+    told.start('tm-discard-0').complete('tm-discard-0', { leftovers: ['refs/tm/salvage/x'] });
+    const end = told.events.at(-1);
+    expect(end).toMatchObject({ type: 'WorkflowEnded', data: { outcome: 'failed', leftovers: ['refs/tm/salvage/x'] } });
+  });
+
+  it('does not count a lost holder against the policy', () => {
+    const told = running();
+    for (let attempt = 1; attempt <= 5; attempt += 1) {
+      const leaseExpiresAt = told.after(20_000).now;
+      told.must({ type: 'ExpireStep', data: { stepId: step('one'), attempt, leaseExpiresAt } }).start('one', attempt + 1, assignment);
+    }
+    expect(told.complete('one', {}, 6).live.state).toBe('processing');
+  });
+
+  it('fails an attempt past its deadline and leaves one within its lease alone', () => {
+    const told = running();
+    expect(told.when({ type: 'ExpireStep', data: { stepId: step('one'), attempt: 1, leaseExpiresAt: told.after(10).now } }).kind).toBe('accepted');
+    const other = running();
+    expect(other.when({ type: 'ExpireStep', data: { stepId: step('one'), attempt: 1 } }).kind).toBe('noop');
+    other.after(1_800_001).must({ type: 'ExpireStep', data: { stepId: step('one'), attempt: 1 } });
+    expect(other.events.at(-3)).toMatchObject({ type: 'StepFailed', data: { error: { type: 'timeout' } } });
+  });
+
+  it('asks again later when the agent is at its limit', () => {
+    const told = cicd();
+    expect(told.when({ type: 'StartStep', data: { stepId: step('one'), attempt: 1, holder: 'h', leaseMs: 1, assignment } }, { agentFree: false }).kind).toBe('later');
+  });
+
+  it('records progress of a running attempt only', () => {
+    const report: WorkflowCommand = { type: 'ReportProgress', data: { stepId: step('one'), attempt: 1, message: 'halfway' } };
+    expect(cicd().when(report).kind).toBe('noop');
+    expect(running().when(report).kind).toBe('accepted');
+  });
+});
+
+describe('pause and resume', () => {
+  it('starts nothing while paused, accepts what was running, and readies the rest again with the same attempt', () => {
+    const told = story().request(requirementRequest()).planned(agentStep('one'), agentStep('two')).start('one', 1, assignment);
+    told.must({ type: 'PauseWorkflow', data: { reason: 'lunch' } });
+    expect(told.live.slot).toBe('none');
+    expect(told.when({ type: 'StartStep', data: { stepId: step('two'), attempt: 1, holder: 'h', leaseMs: 1 } }).kind).toBe('noop');
+    told.complete('one');
+    told.after(5_000).must({ type: 'ResumeWorkflow', data: { reason: 'back' } });
+    expect(lines(told.events).slice(-3)).toEqual(['WorkflowResumed', 'WorkflowAdmitted', 'StepReadied two']);
+    expect(told.live.steps[step('two')]?.situation).toMatchObject({ status: 'ready', attempt: 1 });
+  });
+
+  it('does not count the pause against the workflow\'s deadline', () => {
+    const told = cicd();
+    const before = Date.parse(told.live.deadlineAt);
+    told.must({ type: 'PauseWorkflow', data: { reason: '' } }).after(10_000).must({ type: 'ResumeWorkflow', data: { reason: '' } });
+    expect(Date.parse(told.live.deadlineAt) - before).toBe(10_001);
+  });
+
+  it('holds a due retry back until it is resumed', () => {
+    const told = running().fail('one', { type: 'network', message: 'unreachable', retryable: true }).must({ type: 'PauseWorkflow', data: { reason: '' } });
+    expect(told.after(60_000).when({ type: 'RetryStep', data: { stepId: step('one'), attempt: 2 } }).kind).toBe('noop');
+    told.must({ type: 'ResumeWorkflow', data: { reason: '' } }).must({ type: 'RetryStep', data: { stepId: step('one'), attempt: 2 } });
+    expect(lines(told.events).at(-1)).toBe('StepReadied one');
+  });
+});
+
+describe('cancel', () => {
+  it('cancels open steps at once, discards what was left behind, then ends', () => {
+    const told = running().must({ type: 'CancelWorkflow', data: { reason: 'changed my mind' } });
+    expect(lines(told.events).slice(-4)).toEqual(['WorkflowCancellationRequested', 'StepCancelled one', 'WorkflowTransitioned cancelled', 'StepReadied tm-discard-0']);
+    expect(told.when({ type: 'CompleteStep', data: { stepId: step('one'), attempt: 1, by: 'holder', durationMs: 1, output: {} } }).kind).toBe('noop');
+    told.start('tm-discard-0').complete('tm-discard-0', { leftovers: [] });
+    expect(told.live.ended?.outcome).toBe('cancelled');
+  });
+
+  it('ends a waiting workflow that never ran', () => {
+    const told = story().request(planRequest(diamond), { slotFree: false }).must({ type: 'CancelWorkflow', data: { reason: 'no' } });
+    expect(told.live.ended?.outcome).toBe('cancelled');
+  });
+
+  it('ends a squad workflow, which has no cancelled state, in failed with the outcome cancelled', () => {
+    const told = story().request(planRequest(diamond, { profile: 'squad' })).must({ type: 'CancelWorkflow', data: { reason: 'no' } });
+    expect(told.live).toMatchObject({ state: 'failed', ended: { outcome: 'cancelled' } });
+  });
+
+  it('is already so when asked twice', () => {
+    const told = running().must({ type: 'CancelWorkflow', data: { reason: 'no' } });
+    expect(told.when({ type: 'CancelWorkflow', data: { reason: 'no' } }).kind).toBe('noop');
+  });
+});
+
+describe('manual drive', () => {
+  const manual = (): Story => story().request(planRequest(diamond, { profile: 'squad', options: { ...options, drive: 'manual' } }));
+  const move = (to: string): WorkflowCommand => ({ type: 'TransitionWorkflow', data: { to, reason: 'by hand', metadata: {} } });
+
+  it('moves within the profile only', () => {
+    const told = manual().must(move('analyzing')).must(move('blocked')).must(move('planning'));
+    expect(told.when(move('completed'))).toMatchObject({ kind: 'rejected', code: 'invalid-transition', data: { allowedTransitions: ['delegated', 'blocked', 'failed'] } });
+  });
+
+  it('ends in a terminal state', () => {
+    expect(manual().must(move('analyzing')).must(move('failed')).live.ended?.outcome).toBe('failed');
+  });
+});
+
+describe('strict workflows', () => {
+  it('walk the seed\'s edges when fixes are exhausted', () => {
+    const told = story().request(requirementRequest({ options: { ...options, strict: true, maxFixCycles: 0 } })).planned(agentStep('one')).start('one', 1, assignment).complete('one');
+    told.landed(1).validated(1, false).must({ type: 'ResolveEscalation', data: { escalationId: told.live.escalation?.escalationId ?? '', decision: 'fail', note: 'enough' } });
+    expect(lines(told.events).filter((line) => line.startsWith('WorkflowTransitioned')).slice(-2)).toEqual(['WorkflowTransitioned processing', 'WorkflowTransitioned failed']);
+  });
+
+  it('cannot be cancelled where the seed draws no such edge', () => {
+    const told = story().request(requirementRequest({ options: { ...options, strict: true } })).planned(agentStep('one')).start('one', 1, assignment).complete('one').landed(1);
+    expect(told.when({ type: 'CancelWorkflow', data: { reason: 'late' } })).toMatchObject({ kind: 'rejected', code: 'invalid-transition' });
+  });
+});
+
+/** Every code the pure rules give, with the command that earns it; the others belong to the command handler. */
+const NOES: Readonly<Partial<Record<RejectionCode, () => unknown>>> = {
+  'workflow-not-found': () => story().when({ type: 'PauseWorkflow', data: { reason: '' } }),
+  'workflow-already-exists': () => cicd().when({ type: 'RequestWorkflow', data: { request: requirementRequest() } }),
+  'workflow-ended': () => ended().when({ type: 'CancelWorkflow', data: { reason: '' } }),
+  'workflow-paused': () => cicd().must({ type: 'PauseWorkflow', data: { reason: '' } }).when({ type: 'PauseWorkflow', data: { reason: '' } }),
+  'workflow-not-paused': () => cicd().when({ type: 'ResumeWorkflow', data: { reason: '' } }),
+  'workflow-merging': () => running().complete('one').landed(1).validated(1, true).start('tm-merge-1').when({ type: 'CancelWorkflow', data: { reason: '' } }),
+  'workflow-cancelling': () => running().must({ type: 'CancelWorkflow', data: { reason: '' } }).when({ type: 'PauseWorkflow', data: { reason: '' } }),
+  'workflow-drives-itself': () => cicd().when({ type: 'TransitionWorkflow', data: { to: 'processing', reason: '', metadata: {} } }),
+  'invalid-transition': () =>
+    story().request(planRequest(diamond, { options: { ...options, drive: 'manual' } })).when({ type: 'TransitionWorkflow', data: { to: 'pending', reason: '', metadata: {} } }),
+  'escalation-not-found': () => cicd().when({ type: 'ResolveEscalation', data: { escalationId: 'x', decision: 'retry', note: '' } }),
+  'unsupported-source': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest(diamond, { source: { kind: 'definition', name: 'pr_processing' } }) } }),
+  'plan-empty': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [] }) } }),
+  'plan-too-many-steps': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: Array.from({ length: 201 }, (_, i) => noopStep(`s${String(i)}`)) }) } }),
+  'plan-duplicate-step': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('a'), noopStep('a')] }) } }),
+  'plan-unknown-dependency': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('a', 'ghost')] }) } }),
+  'plan-cycle': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('a', 'b'), noopStep('b', 'a')] }) } }),
+  'plan-invalid-step': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('tm-mine')] }) } }),
+  'requirement-too-large': () => story().when({ type: 'RequestWorkflow', data: { request: requirementRequest({ source: { kind: 'requirement', text: 'é'.repeat(REQUIREMENT_BYTES_MAX / 2 + 1) } }) } }),
+  'repository-required': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [agentStep('a')] }) } }),
+  'agent-not-found': () => agentDecider.decide({ type: 'ReportAgentAvailability', data: { available: true, detail: '' } }, agentDecider.initial, context()),
+  'api-key-not-found': () => accessDecider.decide({ type: 'RevokeApiKey', data: { keyId: 'k', reason: '' } }, accessDecider.initial, context()),
+  'api-key-already-issued': () => {
+    const data = { keyId: 'k', name: 'n', role: 'admin', hash: 'h' } as const;
+    const access = accessDecider.evolve(accessDecider.initial, { type: 'ApiKeyIssued', data, at: story().now });
+    return accessDecider.decide({ type: 'IssueApiKey', data: { ...data, hash: 'other' } }, access, context());
+  },
+};
+const context = (): Parameters<typeof workflowDecider.decide>[2] => ({ now: story().now, stream: 'access-default' as never, tenantId: 'default' as never, slotFree: true });
+
+const HANDLER_CODES: readonly RejectionCode[] = ['command-reused', 'malformed-command', 'tenant-mismatch', 'event-too-large'];
+
+describe('rejections', () => {
+  it.each(Object.entries(NOES))('says %s', (code, earn) => {
+    expect(earn()).toMatchObject({ kind: 'rejected', code });
+  });
+
+  it('are all covered here or by the command handler', () => {
+    expect([...Object.keys(NOES), ...HANDLER_CODES].sort()).toEqual([...REJECTION_CODES].sort());
+  });
+});
