@@ -1,0 +1,154 @@
+import { startsWithAction } from './clauses.js';
+import { EMPTY_HEADS, MODIFIER_FEATURES, PAIR_IDIOMS, SHARED_HEADS } from './lexicon.js';
+
+/** One thing to do, before it is an item. */
+export interface Work {
+  readonly verb: string;
+  readonly object: string;
+}
+
+/** What one request asks for: itself, what it names one by one, and what it adds "with …". */
+export interface Expanded {
+  /** Absent when the request only announces a list: "add the following pages: …". */
+  readonly main?: Work;
+  readonly parts: readonly Work[];
+  readonly modifiers: readonly Work[];
+}
+
+/** Things of one enumeration that become items. */
+export const LIST_MAX = 40;
+/** Characters of a title. */
+export const TITLE_MAX = 90;
+
+const ENUMERATION =
+  /(?:,|\s-)?\s*(?:\b(?:including|such as|namely|consisting of|comprising|for example|with (?:the following|these)(?: \w+){0,2}|that (?:includes|covers|supports)|which (?:includes|covers|supports)|and the following(?: \w+)?)\b:?|:|\be\.g\.,?|\bi\.e\.,?)\s+/i;
+
+const PLURAL_ANNOUNCED = /\b(?:following|these|several|some|various|multiple|more|all|many|two|three|four|five|six|different|common|\d+)\b/i;
+const ARTEFACT = /\b(?:api|app|application|service|system|module|dashboard|page|site|website|cli|tool|library|package|platform|server|backend|frontend|plugin|bot|component|engine|pipeline|portal|shop|store|blog|game|sdk|client|panel|management|form|script|editor|framework|workflow)\b/i;
+
+/** Verbs that mean the same for a thing's parts; the parts of anything else are implemented. */
+const PART_VERBS = new Set(['add', 'fix', 'support', 'test', 'document', 'remove', 'delete', 'update', 'migrate', 'refactor', 'translate', 'rename', 'upgrade', 'replace', 'deprecate', 'enable', 'disable', 'validate', 'optimise', 'optimize', 'improve', 'write', 'drop', 'move', 'convert', 'expose', 'configure', 'install']);
+
+/** Splits "a, b, and c" at its own commas and last "and"; parentheses hold together. */
+export function splitList(text: string): readonly string[] {
+  const parts: string[] = [];
+  let depth = 0;
+  let start = 0;
+  for (let i = 0; i < text.length && parts.length < LIST_MAX; i += 1) {
+    const mark = text[i];
+    if (mark === '(' || mark === '[') depth += 1;
+    if (mark === ')' || mark === ']') depth = Math.max(0, depth - 1);
+    if (depth > 0) continue;
+    if (mark === ',' || mark === ';') {
+      parts.push(text.slice(start, i));
+      start = i + 1;
+    }
+  }
+  parts.push(text.slice(start));
+  const last = parts.pop() ?? '';
+  const joined = parts.length === 0 ? splitPair(last) : splitLast(last);
+  return [...parts, ...joined].map((part) => part.replace(/^\s*(?:and|or|as well as|plus|&)\s+/i, '').trim()).filter((part) => part !== '').slice(0, LIST_MAX);
+}
+
+function splitLast(last: string): readonly string[] {
+  if (/^\s*(?:and|or|as well as|plus|&)\s/i.test(last)) return [last];
+  return splitPair(last);
+}
+
+function splitPair(text: string): readonly string[] {
+  if (PAIR_IDIOMS.some((idiom) => text.toLowerCase().includes(idiom))) return [text];
+  const parts = text.split(/\s+(?:and|as well as|plus|&)\s+/i);
+  return parts.length === 1 ? [text] : parts;
+}
+
+/** Cuts words that say nothing off the end: "password reset functionality" → "password reset". */
+export function trimHead(text: string): string {
+  let words = text.trim().replace(/[.,;:!?]+$/, '').split(/\s+/);
+  while (words.length > 1 && EMPTY_HEADS.has((words.at(-1) ?? '').toLowerCase().replace(/\.$/, ''))) words = words.slice(0, -1);
+  return words.join(' ');
+}
+
+const singularHead = (head: string): string => (head.endsWith('s') ? head.slice(0, -1) : head);
+
+/** Gives each conjunct what the last one carries for all: a head ("CSV and JSON export") or a tail ("a and b to the list"). */
+function distribute(parts: readonly string[]): readonly string[] {
+  const last = parts.at(-1) ?? '';
+  const tail = /^(.{1,60}?)(\s+(?:to|for|in|on|from|into|of)\s+.+)$/i.exec(last);
+  const core = (tail?.[1] ?? last).split(/\s+/);
+  const head = core.at(-1) ?? '';
+  const shared = core.length > 1 && SHARED_HEADS.has(head.toLowerCase()) && parts.slice(0, -1).every((part) => part.split(/\s+/).length <= 2 && !SHARED_HEADS.has(part.split(/\s+/).at(-1)?.toLowerCase() ?? ''));
+  const suffix = tail?.[2] ?? '';
+  if (!shared) return suffix === '' || parts.slice(0, -1).some((part) => /\s(?:to|for|in|on|from|into|of)\s/i.test(part)) ? parts : [...parts.slice(0, -1).map((part) => part + suffix), last];
+  return [...parts.slice(0, -1), core.slice(0, -1).join(' ')].map((part) => `${part} ${singularHead(head)}${suffix}`);
+}
+
+const partVerb = (verb: string): string => (PART_VERBS.has(verb) ? verb : 'implement');
+
+function workOf(verb: string, part: string): Work {
+  const text = trimHead(part);
+  if (startsWithAction(text, true)) {
+    const [first = '', ...rest] = text.split(/\s+/);
+    return { verb: first.toLowerCase(), object: rest.join(' ') };
+  }
+  return { verb: partVerb(verb), object: text };
+}
+
+const isFeature = (text: string): boolean => {
+  const plain = text.toLowerCase().replace(/^(?:proper|basic|simple|full|good|comprehensive|secure|user-friendly|appropriate|some|a|an|the)\s+/, '').trim();
+  return MODIFIER_FEATURES.includes(plain) || MODIFIER_FEATURES.includes(plain.replace(/ support$/, ''));
+};
+
+function splitModifiers(head: string): { readonly rest: string; readonly modifiers: readonly Work[] } {
+  const at = head.search(/,?\s+with\s+/i);
+  if (at < 0) return { rest: head, modifiers: [] };
+  const list = splitList(head.slice(at).replace(/^,?\s+with\s+/i, ''));
+  const features = list.filter(isFeature);
+  const others = list.filter((part) => !isFeature(part));
+  const rest = others.length === 0 ? head.slice(0, at) : features.length === 0 ? head : `${head.slice(0, at)} with ${others.join(' and ')}`;
+  return { rest, modifiers: features.map((part) => ({ verb: /test|document/i.test(part) ? 'write' : 'add', object: trimHead(part) })) };
+}
+
+/** Several noun phrases after one verb: "add login, registration and logout". Undefined when it is one thing. */
+function readCoordination(verb: string, object: string): readonly Work[] | undefined {
+  if (/^(?:let|ensure|move|convert|rename|replace|migrate|switch|compare|connect|sync|integrate|split|merge|make)$/.test(verb) || /\b(?:so that|because|which|that|where|when|if|between|both|from)\b/i.test(object)) return undefined;
+  const parts = splitList(object);
+  if (parts.length < 2 || parts.some((part) => part.split(/\s+/).length > 9)) return undefined;
+  if (parts.length === 2) {
+    const [first = '', second = ''] = parts;
+    const plain = !/\s(?:to|for|in|on|of|from|with|by|as)\s/i.test(object) && first.split(/\s+/).length <= 4 && second.split(/\s+/).length <= 4;
+    const modifiesHead = first.split(/\s+/).length === 1 && second.split(/\s+/).length > 1 && !/^(?:a|an|the|our|its|quoted\d+q)$/i.test(second.split(/\s+/)[0] ?? '') && !SHARED_HEADS.has(second.split(/\s+/).at(-1)?.toLowerCase() ?? '');
+    if (!plain || modifiesHead || !/^(?:add|implement|create|build|develop|support|fix|remove|write|delete|design|introduce|upgrade|document)$/.test(verb)) return undefined;
+  }
+  return distribute(parts).map((part) => ({ verb, object: trimHead(part) }));
+}
+
+/** Takes one request apart. */
+export function expandRequest(verb: string, object: string): Expanded {
+  const listed = ENUMERATION.exec(object);
+  if (listed !== null) {
+    const head = object.slice(0, listed.index).trim();
+    const parts = splitList(object.slice(listed.index + listed[0].length));
+    const { rest, modifiers } = splitModifiers(head);
+    const announces = PLURAL_ANNOUNCED.test(rest) || !ARTEFACT.test(rest) || rest === '';
+    const works = distribute(parts.map(trimHead)).map((part) => workOf(verb, part));
+    if (works.length > 1 || (works.length === 1 && /includ|namely|:/.test(listed[0]))) return announces ? { parts: works, modifiers } : { main: { verb, object: rest }, parts: works, modifiers };
+  }
+  const { rest, modifiers } = splitModifiers(object);
+  const coordinated = readCoordination(verb, rest);
+  if (coordinated !== undefined) return { parts: coordinated, modifiers };
+  return { main: { verb, object: rest }, parts: [], modifiers };
+}
+
+/** A title from a verb and its object: one line, capitalised, cut between words. */
+export function titleOf({ verb, object }: Work): string {
+  const text = `${verb} ${trimHead(object)}`.replace(/\*\*|__|(?<!\w)[*_]|[*_](?!\w)/g, '').replace(/\s+/g, ' ').replace(/\s+([,.;:])/g, '$1').trim();
+  return clipWords(text.charAt(0).toUpperCase() + text.slice(1), TITLE_MAX);
+}
+
+/** Cuts at a space so that at most `max` characters remain; an ellipsis says so. */
+export function clipWords(text: string, max: number): string {
+  if (text.length <= max) return text;
+  const cut = text.slice(0, max - 1);
+  const space = cut.lastIndexOf(' ');
+  return `${(space > max / 2 ? cut.slice(0, space) : cut).replace(/[\s,;:.-]+$/, '').replace(/[\uD800-\uDBFF]$/, '')}…`;
+}
