@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url';
 
 // Opens the run that owns every Postgres and NATS of the specs. They start when a spec first asks; libs/testing must be built for that.
 const testing = fileURLToPath(new URL('libs/testing/dist/', import.meta.url));
-const run = existsSync(`${testing}global-setup.js`) ? { globalSetup: `${testing}global-setup.js`, globalTeardown: `${testing}global-teardown.js` } : {};
+const run = existsSync(`${testing}global-setup.js`)
+  ? { globalSetup: `${testing}global-setup.js`, globalTeardown: `${testing}global-teardown.js` }
+  : {};
 
 export default {
   ...run,

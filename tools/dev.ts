@@ -38,11 +38,19 @@ async function stop(child: ChildProcess): Promise<void> {
 
 const compiler = spawn(
   process.execPath,
-  [join('node_modules', 'typescript', 'bin', 'tsc'), '-b', '--watch', '--preserveWatchOutput', ...projects().map((path) => join(path, 'tsconfig.lib.json'))],
+  [
+    join('node_modules', 'typescript', 'bin', 'tsc'),
+    '-b',
+    '--watch',
+    '--preserveWatchOutput',
+    ...projects().map((path) => join(path, 'tsconfig.lib.json')),
+  ],
   { stdio: ['ignore', 'inherit', 'inherit'] },
 );
 const up = (): ChildProcess =>
-  spawn(process.execPath, [join('apps', 'cli', 'dist', 'main.js'), 'up', ...process.argv.slice(2)], { stdio: ['ignore', 'inherit', 'inherit'] });
+  spawn(process.execPath, [join('apps', 'cli', 'dist', 'main.js'), 'up', ...process.argv.slice(2)], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
 
 let platform = up();
 let stopping = false;

@@ -1,0 +1,65 @@
+// `npm run generate`: the documents that are made from the code. CI fails when they differ from what is committed.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import {
+  configurationDocument,
+  environmentExample,
+  type ServiceConfiguration,
+  type VariableDescription,
+} from './configuration-document.js';
+import { eventsDocument } from './events-document.js';
+
+interface Contracts {
+  readonly NOTICE_EVENT_TYPES: readonly string[];
+  readonly CONSUMERS: readonly { readonly name: string; readonly group: string }[];
+  readonly schemaVersionOf: (type: string) => number;
+}
+
+interface Definition {
+  readonly service: string;
+  readonly variables: object;
+}
+
+interface ServiceKit {
+  readonly describeConfig: (definition: Definition) => readonly VariableDescription[];
+}
+
+const load = async <T>(path: string): Promise<T> => (await import(pathToFileURL(resolve(path)).href)) as T;
+
+const isDefinition = (value: unknown): value is Definition =>
+  typeof value === 'object' && value !== null && 'service' in value && 'variables' in value;
+
+/** What `apps/<name>/src/config.ts` defines, for every app that has one. */
+async function configurations(): Promise<readonly ServiceConfiguration[]> {
+  const { describeConfig } = await load<ServiceKit>('libs/service-kit/dist/index.js');
+  const found: ServiceConfiguration[] = [];
+  for (const app of readdirSync('apps').sort()) {
+    const path = join('apps', app, 'dist', 'config.js');
+    if (!existsSync(path)) continue;
+    const definitions = Object.values(await load<Record<string, unknown>>(path)).filter(isDefinition);
+    if (definitions.length === 0) throw new Error(`${path} exports no configuration`);
+    found.push(...definitions.map((definition) => ({ service: definition.service, variables: describeConfig(definition) })));
+  }
+  return found;
+}
+
+/** Projects that make a document of their own say so with a script named `generate`. */
+function runProjectGenerators(): void {
+  for (const project of readdirSync('apps').map((name) => join('apps', name))) {
+    const { scripts } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as { readonly scripts?: Record<string, string> };
+    if (scripts?.['generate'] === undefined) continue;
+    const { status } = spawnSync('npm', ['run', '--silent', 'generate'], { cwd: project, stdio: 'inherit' });
+    if (status !== 0) throw new Error(`npm run generate in ${project} ended with ${String(status)}`);
+  }
+}
+
+const contracts = await load<Contracts>('libs/contracts/dist/index.js');
+const services = await configurations();
+mkdirSync('docs', { recursive: true });
+const topology = { notices: contracts.NOTICE_EVENT_TYPES, consumers: contracts.CONSUMERS, versionOf: contracts.schemaVersionOf };
+writeFileSync(join('docs', 'events.md'), eventsDocument(topology));
+writeFileSync(join('docs', 'configuration.md'), configurationDocument(services));
+writeFileSync('.env.example', environmentExample(services));
+runProjectGenerators();
