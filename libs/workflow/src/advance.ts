@@ -99,6 +99,8 @@ function transitionAlong(w: LiveWorkflow, profile: Profile, goal: { readonly to:
 /** In a terminal state what is left behind is discarded first, as a step with a deadline; then the workflow ends. */
 function closing(w: LiveWorkflow, profile: Profile, now: Timestamp): readonly WorkflowEvent[] {
   const outcome: WorkflowOutcome = w.cancelling === null ? (profile.terminal[w.state] ?? 'failed') : 'cancelled';
+  const never = (w.plan?.stepIds ?? []).filter((stepId) => w.steps[stepId]?.situation.status === 'pending');
+  if (never.length > 0) return never.map((stepId) => ({ type: 'StepSkipped', data: { stepId, reason: `the workflow was ${outcome} before` } }));
   const id = stageStepId('discard', 0);
   const discard = w.steps[id];
   if (discard === undefined && outcome !== 'completed' && hasLeftTraces(w)) return [stageReadied(id, 'change.discard', { outcome }, now)];

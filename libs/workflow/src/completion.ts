@@ -1,6 +1,6 @@
 import {
   err, isJsonObject, ok, type InterpreterUse, type JsonObject, type PlanDraft, type RequirementItem, type RequirementMetadata, type Result,
-  type ValidationCheck, type WorkflowEvent,
+  type WorkflowEvent,
 } from '@taskmaster/contracts';
 import { parsePlan } from './plan.js';
 import { planAdopted } from './stages.js';
@@ -21,6 +21,8 @@ export function factsOfOutput(w: LiveWorkflow, step: Step, output: JsonObject): 
       return validated(w, output);
     case 'change.merge':
       return merged(w, output);
+    case 'change.discard':
+      return ok(w.pullRequest?.state === 'open' ? [{ type: 'PullRequestClosed', data: { number: w.pullRequest.number, reason: w.reason } }] : []);
     default:
       return ok([]);
   }
