@@ -49,13 +49,10 @@ async function settleFailed(ports: Replying, notice: Notice, error: StepError): 
 export async function settleStep(ports: Replying, notice: Notice, startedAt: number, output: Result<JsonObject, StepError>): Promise<NoticeOutcome> {
   if (!output.ok) return settleFailed(ports, notice, output.error);
   const bytes = Buffer.byteLength(JSON.stringify(output.value));
-  if (bytes > OUTPUT_BYTES_MAX) return settleFailed(ports, notice, { type: 'validation', message: `The output has ${String(bytes)} bytes; at most ${String(OUTPUT_BYTES_MAX)} are kept.`, retryable: false });
+  if (bytes > STEP_OUTPUT_BYTES_MAX) return settleFailed(ports, notice, { type: 'validation', message: `The output has ${String(bytes)} bytes; at most ${String(STEP_OUTPUT_BYTES_MAX)} are kept.`, retryable: false });
   const durationMs = Math.max(0, Math.round(ports.now() - startedAt));
   const answer = await ports.sender.send(envelopeOf(notice, { type: 'CompleteStep', data: { stepId: notice.stepId, attempt: notice.attempt, by: SERVICE_NAME, durationMs, output: output.value } }));
   if (answer.outcome !== 'rejected') return outcomeOf(answer);
   // The rules looked at the output and said no, for instance to a plan: the attempt has failed, and says why.
   return settleFailed(ports, notice, { type: 'validation', message: `The result was refused: ${answer.detail}`, retryable: false, detail: { code: answer.code } });
 }
-
-/** Bytes of an output of understanding: a plan is larger than an ordinary step's output and becomes an event of its own. */
-export const OUTPUT_BYTES_MAX = 3.5 * STEP_OUTPUT_BYTES_MAX;

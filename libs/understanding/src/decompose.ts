@@ -1,4 +1,5 @@
 import { ok, err, STEP_INPUT_BYTES_MAX, type AgentNeeds, type JsonObject, type PlanDraft, type RequirementItem, type RequirementMetadata, type Result, type StepDraft } from '@taskmaster/contracts';
+import { fitPlan } from './bounds.js';
 import { technologiesOf } from './classify.js';
 import { identifyDependencies, reduceEdges } from './dependencies.js';
 import { LANGUAGE_OF } from './lexicon.js';
@@ -143,7 +144,7 @@ function criteriaOf(item: RequirementItem, metadata: RequirementMetadata | undef
 
 function inputOf(item: RequirementItem, original: OriginalTask, single: boolean): JsonObject {
   const acceptanceCriteria = criteriaOf(item, original.metadata, single);
-  const asked = clipBytes(original.text.trim(), 4_000);
+  const asked = clipBytes(original.text.trim(), 1_500);
   const detail = item.description === original.text.trim() || item.description === item.title ? [] : [item.description, ''];
   const instruction = clipBytes([`${item.title}.`, '', ...detail, 'It is part of this requirement:', asked].join('\n'), STEP_INPUT_BYTES_MAX - 6_500);
   const input = { title: item.title, instruction, acceptanceCriteria };
@@ -168,5 +169,5 @@ export function decomposeTask(items: readonly RequirementItem[], original: Origi
     input: inputOf(item, original, chosen.length === 1),
     needs: needsOf(item, technologies),
   }));
-  return ok({ steps });
+  return ok(fitPlan({ steps }));
 }

@@ -7,3 +7,5 @@ export { idsFrom, slugOf } from './titles.js';
 export { OFFLINE_MODEL } from './version.js';
 export { type CheckedTask, type Completion, type Finding, validateCompletion } from './completion.js';
 export { generateInstructions, type InstructedStep, type InstructionContext, INSTRUCTIONS_BYTES_MAX } from './instructions.js';
+export { fitParsed, fitPlan, UNDERSTANDING_BYTES_MAX } from './bounds.js';
+export { clipWords } from './phrases.js';

@@ -2,7 +2,7 @@ import { isJsonObject, type Json, type JsonObject } from '@taskmaster/contracts'
 import { clipBytes } from './text.js';
 
 /** Bytes of a generated prompt. */
-export const INSTRUCTIONS_BYTES_MAX = 24 * 1024;
+export const INSTRUCTIONS_BYTES_MAX = 14 * 1024;
 
 /** The work of one step, as an agent needs to hear it. */
 export interface InstructedStep {
@@ -51,7 +51,7 @@ export function generateInstructions(step: InstructedStep, context: InstructionC
     `# ${step.title.replace(/\s+/g, ' ').trim()}`,
     step.instruction.trim(),
     // An instruction that already quotes the requirement does not need it twice.
-    requirement === '' || step.instruction.includes(requirement) ? '' : `## The requirement this step belongs to\n\n${clipBytes(requirement, 8 * 1024)}`,
+    requirement === '' || step.instruction.includes(requirement) ? '' : `## The requirement this step belongs to\n\n${clipBytes(requirement, 6 * 1024)}`,
     `## Conventions\n\n${listOf(conventionsOf(context.context))}`,
     `## Done when\n\n${listOf([...(step.acceptanceCriteria ?? []), 'The project builds and its whole test suite passes.', 'The change is complete in the working tree; nothing is left for later.'])}`,
     `## What not to do\n\n${listOf(NOT_TO_DO)}`,

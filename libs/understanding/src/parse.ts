@@ -1,4 +1,5 @@
 import { err, isJsonObject, ok, type JsonObject, type RequirementItem, type RequirementMetadata, type Result } from '@taskmaster/contracts';
+import { fitParsed } from './bounds.js';
 import { keywordsOf, splitClauses, type Clause } from './clauses.js';
 import { classifyWork, complexityOf, FINDINGS_MAX, priorityOf, risksOf, technologiesOf } from './classify.js';
 import { identifyDependencies } from './dependencies.js';
@@ -193,7 +194,7 @@ export function parseRequirements(text: string, context: JsonObject = {}): Resul
   const said = normaliseText(text);
   const risks = [...risksOf(said)];
   if (reader.dropped > 0) risks.push(`Scope: ${String(reader.dropped)} further requests were left out; split the requirement.`);
-  return ok({
+  return ok(fitParsed({
     items: identifyDependencies(items),
     metadata: {
       complexity: complexityOf(said, items.length),
@@ -201,5 +202,5 @@ export function parseRequirements(text: string, context: JsonObject = {}): Resul
       risks,
       acceptanceCriteria: reader.criteria,
     },
-  });
+  }));
 }
