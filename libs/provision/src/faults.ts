@@ -30,9 +30,14 @@ export const speaksOfTakenPort = (text: string): boolean => PORT_TAKEN.test(text
 
 /** The one message for a full disk, whichever program met it. */
 export const diskFull = (directory: string, cause?: unknown): ProvisionFault =>
-  new ProvisionFault('disk-full', `The disk that holds ${directory} is full.`, 'free some space there, or choose another place with --data DIR.', {
-    cause,
-  });
+  new ProvisionFault(
+    'disk-full',
+    `The disk that holds ${directory} is full.`,
+    'free some space there, or choose another place with --data DIR.',
+    {
+      cause,
+    },
+  );
 
 /** The last lines of a program's output, short enough for an error message. */
 export const tailOf = (text: string, lines = 12): string => text.trimEnd().split('\n').slice(-lines).join('\n');

@@ -51,7 +51,13 @@ async function readLock(path: string): Promise<LockContent | undefined> {
 /** Two starters may both see the dead holder; the one whose rename finds a live lock instead puts it back. */
 async function discardDead(path: string): Promise<void> {
   const aside = `${path}.dead-${randomBytes(4).toString('hex')}`;
-  if (!(await rename(path, aside).then(() => true, () => false))) return;
+  if (
+    !(await rename(path, aside).then(
+      () => true,
+      () => false,
+    ))
+  )
+    return;
   const moved = await readLock(aside);
   if (moved !== undefined && (await isSameProcess(moved))) await link(aside, path).catch(() => undefined);
   await rm(aside, { force: true });

@@ -37,7 +37,18 @@ async function hasProgram(name: string, env: NodeJS.ProcessEnv): Promise<boolean
 
 /** Only what the tools need: where programs are, how to reach the network, and a language we can read. */
 function toolEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
-  const names = ['PATH', 'HOME', 'http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'DOCKER_HOST', 'APT_CONFIG'];
+  const names = [
+    'PATH',
+    'HOME',
+    'http_proxy',
+    'https_proxy',
+    'no_proxy',
+    'HTTP_PROXY',
+    'HTTPS_PROXY',
+    'NO_PROXY',
+    'DOCKER_HOST',
+    'APT_CONFIG',
+  ];
   const known = names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]] as const]));
   return { ...Object.fromEntries(known), LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' };
 }
@@ -115,12 +126,20 @@ async function download(url: string, signal: AbortSignal | undefined): Promise<B
 export const debianPackage = (): NatsSource => ({
   name: "Debian's nats-server package, unpacked into the cache (nothing is installed)",
   refusal: async (context) =>
-    (await hasProgram('apt-get', context.env)) && (await hasProgram('dpkg-deb', context.env)) ? undefined : 'this is not a Debian or Ubuntu',
+    (await hasProgram('apt-get', context.env)) && (await hasProgram('dpkg-deb', context.env))
+      ? undefined
+      : 'this is not a Debian or Ubuntu',
   acquire: (context) =>
     inScratch(context, async (scratch) => {
       // apt drops its privileges to a user of its own while it downloads; that user has no business in our cache.
       const state = ['State', 'Cache'].map((name) => `Dir::${name}=${join(scratch, name.toLowerCase())}`);
-      const settings = [...state, 'Dir::State::status=/var/lib/dpkg/status', 'APT::Sandbox::User=', 'Acquire::Languages=none', 'Acquire::Retries=1'];
+      const settings = [
+        ...state,
+        'Dir::State::status=/var/lib/dpkg/status',
+        'APT::Sandbox::User=',
+        'Acquire::Languages=none',
+        'Acquire::Retries=1',
+      ];
       const options = [...settings, 'Acquire::http::Timeout=20', 'Acquire::https::Timeout=20'].flatMap((setting) => ['-o', setting]);
       for (const folder of ['state/lists/partial', 'cache/archives/partial']) await mkdir(join(scratch, folder), { recursive: true });
       await tool(context, 'apt-get', [...options, '-q', 'update'], scratch);

@@ -62,9 +62,14 @@ function explainBrokenPlace(directory: string, error: unknown): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull(directory, error);
   if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS' && code !== 'ENOTDIR') return error;
-  return new ProvisionFault('wrong-owner', `The directory ${directory} cannot be written (${code}).`, 'choose a directory of yours with --data DIR.', {
-    cause: error,
-  });
+  return new ProvisionFault(
+    'wrong-owner',
+    `The directory ${directory} cannot be written (${code}).`,
+    'choose a directory of yours with --data DIR.',
+    {
+      cause: error,
+    },
+  );
 }
 
 interface RunningNats {
@@ -168,7 +173,11 @@ const configuration = (directory: string, password: string, port: number, storeB
 function explainFailure(directory: string, log: string, port: number | undefined): ProvisionFault {
   if (speaksOfFullDisk(log)) return diskFull(directory);
   if (speaksOfTakenPort(log) && port !== undefined) {
-    return new ProvisionFault('port-taken', `Port ${String(port)} is taken, so NATS cannot listen on it.`, 'free it, or choose another port.');
+    return new ProvisionFault(
+      'port-taken',
+      `Port ${String(port)} is taken, so NATS cannot listen on it.`,
+      'free it, or choose another port.',
+    );
   }
   return new ProvisionFault(
     'not-startable',

@@ -38,9 +38,14 @@ function explainMkdir(directory: string, error: unknown): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull(directory, error);
   if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS' && code !== 'ENOTDIR') return error;
-  return new ProvisionFault('wrong-owner', `The directory ${directory} cannot be written (${code}).`, 'choose a directory of yours with --data DIR.', {
-    cause: error,
-  });
+  return new ProvisionFault(
+    'wrong-owner',
+    `The directory ${directory} cannot be written (${code}).`,
+    'choose a directory of yours with --data DIR.',
+    {
+      cause: error,
+    },
+  );
 }
 
 /**

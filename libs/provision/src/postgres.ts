@@ -147,7 +147,9 @@ async function launch(
   child.once('exit', (code, signal) => (ended = `ended with ${String(code ?? signal)}`));
   child.once('error', (error) => (ended = error.message));
   child.unref();
-  const ready = await pollUntil(async () => ended !== undefined || (await isReady(cluster.data, child.pid)), { deadlineMs: START_DEADLINE_MS });
+  const ready = await pollUntil(async () => ended !== undefined || (await isReady(cluster.data, child.pid)), {
+    deadlineMs: START_DEADLINE_MS,
+  });
   const identity = child.pid === undefined ? undefined : await identify(child.pid);
   if (options.signal?.aborted && identity) await stopPostmaster(identity, 'fast');
   options.signal?.throwIfAborted();
@@ -157,7 +159,8 @@ async function launch(
   }
   if (identity !== undefined) await stopPostmaster(identity, 'immediate');
   const text = `${(await readFrom(logFile, logStart)).trim()}\n${ended ?? 'it did not become ready in time'}`.trim();
-  const retry = /lock file|shared memory block|still in use|is starting up/i.test(text) || (speaksOfTakenPort(text) && options.port === undefined);
+  const retry =
+    /lock file|shared memory block|still in use|is starting up/i.test(text) || (speaksOfTakenPort(text) && options.port === undefined);
   return { kind: 'ended', log: text, retry };
 }
 
@@ -186,7 +189,11 @@ async function readFrom(path: string, offset: number): Promise<string> {
 function explainFailure(directory: string, cluster: PostgresCluster, log: string, port: number | undefined): ProvisionFault {
   if (speaksOfFullDisk(log)) return diskFull(cluster.data);
   if (speaksOfTakenPort(log) && port !== undefined) {
-    return new ProvisionFault('port-taken', `Port ${String(port)} is taken, so Postgres cannot listen on it.`, 'free it, or choose another port.');
+    return new ProvisionFault(
+      'port-taken',
+      `Port ${String(port)} is taken, so Postgres cannot listen on it.`,
+      'free it, or choose another port.',
+    );
   }
   return new ProvisionFault(
     'not-startable',
@@ -215,7 +222,11 @@ async function stopPostmaster(identity: ProcessIdentity, mode: 'fast' | 'immedia
   const immediate = { signal: 'SIGQUIT', waitMs: IMMEDIATE_STOP_MS } as const;
   const steps = mode === 'immediate' ? [immediate] : [{ signal: 'SIGINT', waitMs: FAST_STOP_MS } as const, immediate];
   if (await stopProcess(identity, steps)) return;
-  throw new ProvisionFault('not-stoppable', `Postgres (pid ${String(identity.pid)}) does not stop.`, 'look at its log, then stop it by its pid.');
+  throw new ProvisionFault(
+    'not-stoppable',
+    `Postgres (pid ${String(identity.pid)}) does not stop.`,
+    'look at its log, then stop it by its pid.',
+  );
 }
 
 /** Stops the Postgres of that directory if one is left from an earlier run. @returns whether there was one */

@@ -1,7 +1,16 @@
 import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { acquireLock, identify, isRoot, isSameProcess, readIfPresent, removePostgres, stopNats, type ProcessIdentity } from '@taskmaster/provision';
+import {
+  acquireLock,
+  identify,
+  isRoot,
+  isSameProcess,
+  readIfPresent,
+  removePostgres,
+  stopNats,
+  type ProcessIdentity,
+} from '@taskmaster/provision';
 import { eventually } from './eventually.js';
 
 const RUN_PREFIX = 'taskmaster-test-';

@@ -1,0 +1,375 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  acquireLock,
+  ensureOwnDirectory,
+  ensureSecret,
+  freePort,
+  identify,
+  isPortFree,
+  isRoot,
+  stopNats,
+  stopPostgres,
+  type ProcessIdentity,
+} from '@taskmaster/provision';
+import { rotateLog } from './log-file.js';
+import { migrateDatabase } from './migration.js';
+import { checkout, dataDirectory, type PlatformOptions } from './options.js';
+import { PlatformFault } from './platform-fault.js';
+import { useNats, usePostgres, type UsedServer } from './servers.js';
+import { SERVICE_NAMES, mainFileOf, migrationFileOf, namesRealAgent, visibleTo, type ServiceName } from './services.js';
+import { endLeftServices, readRecord, writeRecord } from './state-file.js';
+import { superviseService, type SupervisedService, type Supervision } from './supervised-service.js';
+import { watchCode } from './watch.js';
+
+export interface PlatformProcess extends ProcessIdentity {
+  readonly name: string;
+}
+
+/** How a platform ended: as told, or because something could not be kept alive. */
+export type PlatformEnd = { readonly kind: 'stopped' } | { readonly kind: 'failed'; readonly fault: PlatformFault };
+
+export interface Platform {
+  /** Where the gateway listens, such as `http://127.0.0.1:3000`. */
+  readonly address: string;
+  readonly data: string;
+  readonly apiKey: string;
+  readonly apiKeyFile: string;
+  readonly logs: string;
+  /** Secrets: they hold passwords. */
+  readonly databaseUrl: string;
+  readonly natsUrl: string;
+  /** Whether the simulated agent runs. */
+  readonly simulatedAgent: boolean;
+  readonly interpreter: string;
+  readonly startedInMs: number;
+  /** Everything of ours that runs now, servers included. */
+  processes(): readonly PlatformProcess[];
+  /** Settles when everything is stopped. */
+  readonly ended: Promise<PlatformEnd>;
+  stop(): Promise<void>;
+}
+
+const DEFAULT_PORT = 3000;
+const LOG_CHECK_MS = 10_000;
+
+/** Starts Postgres, NATS and the services, and keeps them running. @throws PlatformFault | ProvisionFault, with nothing left running */
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const builder = new PlatformBuilder(options);
+  try {
+    return await builder.start();
+  } catch (error) {
+    await builder.stop();
+    throw error;
+  }
+}
+
+class PlatformBuilder {
+  private readonly home: string;
+  private readonly data: string;
+  private readonly logs: string;
+  private readonly began = performance.now();
+  private readonly failed = new AbortController();
+  private readonly signal: AbortSignal;
+  private readonly services: SupervisedService[] = [];
+  private readonly pending = new Set<Promise<unknown>>();
+  private postgres: UsedServer | undefined;
+  private nats: UsedServer | undefined;
+  private port = 0;
+  private self: ProcessIdentity | undefined;
+  private releaseLock: (() => Promise<void>) | undefined;
+  private stopWatching: (() => void) | undefined;
+  private logTimer: NodeJS.Timeout | undefined;
+  private recording: Promise<void> = Promise.resolve();
+  private stopped: Promise<void> | undefined;
+  private isClosed = false;
+  private fault: PlatformFault | undefined;
+  private settleEnd: (end: PlatformEnd) => void = () => undefined;
+  private readonly ended = new Promise<PlatformEnd>((settle) => (this.settleEnd = settle));
+
+  constructor(private readonly options: PlatformOptions) {
+    this.home = options.home ?? checkout();
+    this.data = dataDirectory(options.data, options.env);
+    this.logs = join(this.data, 'logs');
+    this.signal = options.signal === undefined ? this.failed.signal : AbortSignal.any([options.signal, this.failed.signal]);
+  }
+
+  async start(): Promise<Platform> {
+    this.signal.throwIfAborted();
+    this.refuseUnbuilt();
+    await this.openData();
+    await this.takeLock();
+    await this.cleanUp();
+    this.port = await this.choosePort();
+    const apiKeyFile = join(this.data, 'api-key');
+    const apiKey = await ensureSecret(apiKeyFile);
+    await this.startServers();
+    await this.startServices(createHash('sha256').update(apiKey).digest('hex'));
+    this.signal.throwIfAborted();
+    this.keepWatch();
+    return this.describe(apiKey, apiKeyFile);
+  }
+
+  private refuseUnbuilt(): void {
+    const files = [migrationFileOf(this.home), ...this.wanted().map((service) => mainFileOf(this.home, service))];
+    const missing = files.filter((file) => !existsSync(file));
+    if (missing.length === 0) return;
+    throw new PlatformFault('not-built', `The services are not built (${missing[0] ?? ''} is missing).`, 'run `npm run build`.');
+  }
+
+  private wanted(): readonly ServiceName[] {
+    return SERVICE_NAMES.filter((name) => name !== 'simulated-agent' || this.wantsSimulatedAgent());
+  }
+
+  private wantsSimulatedAgent(): boolean {
+    const choice = this.options.simulatedAgent ?? 'auto';
+    if (choice !== 'auto') return choice === 'always';
+    return !namesRealAgent(this.options.env) && !this.options.env['SIMULATED_AGENT_URLS'];
+  }
+
+  private async openData(): Promise<void> {
+    // As root, the user that runs Postgres has to walk through to its own directory; what is secret in here is 0600.
+    await ensureOwnDirectory(this.data, isRoot() ? 0o711 : 0o700);
+    await mkdir(this.logs, { recursive: true, mode: 0o700 });
+    await mkdir(join(this.data, 'workspaces'), { recursive: true, mode: 0o700 });
+  }
+
+  private async takeLock(): Promise<void> {
+    this.self = await identify(process.pid);
+    const lock = await acquireLock(join(this.data, 'platform.lock'));
+    if (lock.kind === 'acquired') {
+      this.releaseLock = () => lock.release();
+      return;
+    }
+    const record = await readRecord(this.data);
+    const isKnown = record?.supervisor.startedAt === lock.by.startedAt && record.supervisor.pid === lock.by.pid;
+    throw new PlatformFault(
+      'already-running',
+      `TaskMaster already runs on ${this.data} (process ${String(lock.by.pid)})${isKnown ? `, at ${record.address}` : ' and is still starting'}.`,
+      'use that one, stop it first, or choose another place with --data DIR.',
+    );
+  }
+
+  private async cleanUp(): Promise<void> {
+    const record = await readRecord(this.data);
+    if (record === undefined) return;
+    const left = await endLeftServices(record);
+    if (left.length > 0) this.say(`stopped what an earlier run had left: ${left.join(', ')}`);
+  }
+
+  private async choosePort(): Promise<number> {
+    const given = this.options.port ?? integerOf(this.options.env['GATEWAY_PORT']);
+    if (given === 0) return freePort();
+    if (given === undefined) {
+      const last = (await readRecord(this.data))?.port;
+      for (const port of [last, DEFAULT_PORT]) if (port !== undefined && (await isPortFree(port))) return port;
+      return freePort();
+    }
+    if (await isPortFree(given)) return given;
+    throw new PlatformFault(
+      'port-taken',
+      `Port ${String(given)} is taken, so the gateway cannot listen on it.`,
+      'stop the program that uses it, choose another with --port or GATEWAY_PORT, or leave both out to get a free one.',
+    );
+  }
+
+  private async startServers(): Promise<void> {
+    const { data, signal } = this;
+    const context = { data, signal, env: this.options.env, supervision: this.supervision() };
+    this.say('starting Postgres and NATS');
+    const postgres = usePostgres(context).then(async (used) => {
+      this.postgres = used;
+      await this.record();
+      await migrateDatabase({ home: this.home, env: this.options.env, databaseUrl: used.url, signal });
+    });
+    const nats = useNats(context).then(async (used) => {
+      this.nats = used;
+      await this.record();
+    });
+    await this.all([postgres, nats]);
+  }
+
+  /** The state-service makes what the others look for; the simulated agent's address is an input of the coordinator. */
+  private async startServices(apiKeyHash: string): Promise<void> {
+    this.say('starting the services');
+    const databaseUrl = this.postgres?.url ?? '';
+    const natsUrl = this.nats?.url ?? '';
+    const env: Partial<Record<ServiceName, Record<string, string>>> = {
+      'state-service': { DATABASE_URL: databaseUrl, NATS_URL: natsUrl, BOOTSTRAP_API_KEY_HASH: apiKeyHash },
+    };
+    await this.all([
+      ...this.replicasOf('state-service', env['state-service'] ?? {}),
+      ...(this.wantsSimulatedAgent() ? this.replicasOf('simulated-agent', { SIMULATED_AGENT_PORT: String(await freePort()) }) : []),
+    ]);
+    const agent = this.services.find((service) => service.name === 'simulated-agent')?.port;
+    const agents = agent === undefined ? {} : { SIMULATED_AGENT_URLS: `http://127.0.0.1:${String(agent)}` };
+    const workspaces = { WORKSPACES_DIR: this.options.env['WORKSPACES_DIR'] ?? join(this.data, 'workspaces') };
+    await this.all([
+      ...this.replicasOf('nlp-service', { NATS_URL: natsUrl, NLP_PROVIDER: this.interpreter() }),
+      ...this.replicasOf('agent-coordinator', { NATS_URL: natsUrl, ...workspaces, ...agents }),
+      ...this.replicasOf('gateway', { NATS_URL: natsUrl, GATEWAY_PORT: String(this.port) }),
+    ]);
+  }
+
+  private interpreter(): string {
+    const { env } = this.options;
+    return env['NLP_PROVIDER'] ?? (env['ANTHROPIC_API_KEY'] ? 'anthropic' : 'offline');
+  }
+
+  private replicasOf(service: ServiceName, env: Readonly<Record<string, string>>): Promise<void>[] {
+    const isSingle = service === 'gateway' || service === 'simulated-agent';
+    const count = isSingle ? 1 : (this.options.replicas?.[service] ?? 1);
+    return Array.from({ length: count }, (_, index) => this.startService(service, index, env));
+  }
+
+  private async startService(service: ServiceName, index: number, env: Readonly<Record<string, string>>): Promise<void> {
+    const name = index === 0 ? service : `${service}-${String(index + 1)}`;
+    const started = await superviseService(
+      () => ({
+        service,
+        name,
+        mainFile: mainFileOf(this.home, service),
+        env: { ...visibleTo(service, this.options.env), ...env, ...this.options.variables?.[service] },
+        workingDirectory: this.data,
+        logFile: join(this.logs, `${name}.log`),
+        signal: this.signal,
+      }),
+      this.supervision(),
+    );
+    this.services.push(started);
+    await this.record();
+  }
+
+  private supervision(): Supervision {
+    return {
+      onChange: () => void this.record(),
+      onProgress: (message) => {
+        this.say(message);
+      },
+      onGiveUp: (fault) => {
+        if (this.isClosed) return;
+        this.fault = fault;
+        this.failed.abort(fault);
+        void this.stop();
+      },
+    };
+  }
+
+  private keepWatch(): void {
+    this.logTimer = setInterval(() => {
+      for (const { name } of this.services) void rotateLog(join(this.logs, `${name}.log`)).catch(() => undefined);
+    }, LOG_CHECK_MS);
+    if (this.options.watch === true) {
+      this.stopWatching = watchCode(this.home, (changed) => {
+        this.say(`new code: restarting ${changed.join(', ')}`);
+        const affected = this.services.filter(({ name }) => changed.some((service) => name.startsWith(service)));
+        void Promise.all(affected.map((service) => service.restart()));
+      });
+    }
+    this.options.signal?.addEventListener('abort', () => void this.stop(), { once: true });
+  }
+
+  /** Waits for all, also when one fails: what is still starting must be known before everything is stopped. */
+  private async all(starts: readonly Promise<unknown>[]): Promise<void> {
+    for (const start of starts) {
+      const watched = start.catch((error: unknown) => {
+        this.failed.abort(error);
+      });
+      this.pending.add(watched);
+      void watched.then(() => this.pending.delete(watched));
+    }
+    await Promise.allSettled(starts);
+    await Promise.all(starts);
+  }
+
+  stop(): Promise<void> {
+    return (this.stopped ??= this.stopAll());
+  }
+
+  private async stopAll(): Promise<void> {
+    this.isClosed = true;
+    this.failed.abort(new Error('the platform stops'));
+    this.stopWatching?.();
+    clearInterval(this.logTimer);
+    await Promise.all(this.pending);
+    const named = (...names: readonly ServiceName[]) => this.services.filter(({ name }) => names.some((prefix) => name.startsWith(prefix)));
+    await stopEach(named('gateway'));
+    await stopEach(named('nlp-service', 'agent-coordinator', 'simulated-agent'));
+    await stopEach(named('state-service'));
+    await stopEach([this.nats?.supervised, this.postgres?.supervised].filter((server) => server !== undefined));
+    await this.stopLeftServers();
+    await this.recording;
+    await this.releaseLock?.();
+    this.settleEnd(this.fault === undefined ? { kind: 'stopped' } : { kind: 'failed', fault: this.fault });
+  }
+
+  /** An interrupted start may not have come as far as taking over what an earlier run had left. */
+  private async stopLeftServers(): Promise<void> {
+    if (this.releaseLock === undefined) return;
+    if (this.postgres === undefined) await stopPostgres(join(this.data, 'postgres')).catch(() => undefined);
+    if (this.nats === undefined) await stopNats(join(this.data, 'nats')).catch(() => undefined);
+  }
+
+  private processes(): readonly PlatformProcess[] {
+    const servers = [this.postgres?.supervised, this.nats?.supervised].filter((server) => server !== undefined);
+    return [...servers, ...this.services].flatMap(({ name, identity }) => (identity === undefined ? [] : [{ name, ...identity }]));
+  }
+
+  /** One writer at a time, always with the newest facts. */
+  private record(): Promise<void> {
+    const { self } = this;
+    if (self === undefined || this.releaseLock === undefined) return Promise.resolve();
+    this.recording = this.recording.then(() => {
+      const entries = this.processes().map(({ name, pid, startedAt }) => [name, { pid, startedAt }] as const);
+      const isServer = (name: string): boolean => name === 'Postgres' || name === 'NATS';
+      return writeRecord(this.data, {
+        version: 1,
+        supervisor: self,
+        address: this.address(),
+        port: this.port,
+        servers: Object.fromEntries(entries.filter(([name]) => isServer(name))),
+        services: Object.fromEntries(entries.filter(([name]) => !isServer(name))),
+      }).catch((error: unknown) => {
+        this.say(`the state file could not be written: ${(error as Error).message}`);
+      });
+    });
+    return this.recording;
+  }
+
+  private address(): string {
+    const host = this.options.env['GATEWAY_HOST'] ?? '127.0.0.1';
+    return `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${String(this.port)}`;
+  }
+
+  private describe(apiKey: string, apiKeyFile: string): Platform {
+    return {
+      address: this.address(),
+      data: this.data,
+      apiKey,
+      apiKeyFile,
+      logs: this.logs,
+      databaseUrl: this.postgres?.url ?? '',
+      natsUrl: this.nats?.url ?? '',
+      simulatedAgent: this.wantsSimulatedAgent(),
+      interpreter: this.interpreter(),
+      startedInMs: Math.round(performance.now() - this.began),
+      processes: () => this.processes(),
+      ended: this.ended,
+      stop: () => this.stop(),
+    };
+  }
+
+  private say(message: string): void {
+    this.options.onProgress?.(message);
+  }
+}
+
+async function stopEach(things: readonly { stop(): Promise<void> }[]): Promise<void> {
+  await Promise.allSettled(things.map((thing) => thing.stop()));
+}
+
+function integerOf(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,5}$/.test(text) ? Number(text) : undefined;
+}

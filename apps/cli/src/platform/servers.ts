@@ -1,0 +1,57 @@
+import { join } from 'node:path';
+import { startNats, startPostgres } from '@taskmaster/provision';
+import { ServerSupervisor, type SupervisedServer } from './supervised-server.js';
+import type { Supervision } from './supervised-service.js';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A server's address, and the server itself when it is ours. */
+export interface UsedServer {
+  readonly url: string;
+  readonly supervised: SupervisedServer | undefined;
+}
+
+interface ServerContext {
+  readonly data: string;
+  readonly env: Environment;
+  readonly supervision: Supervision;
+  readonly signal: AbortSignal;
+}
+
+/** The database that the environment names, else one of our own. */
+export async function usePostgres(context: ServerContext): Promise<UsedServer> {
+  const given = givenDatabase(context.env);
+  if (given !== undefined) return { url: given, supervised: undefined };
+  const start = (port: number | undefined, signal: AbortSignal) =>
+    startPostgres({ directory: join(context.data, 'postgres'), signal, ...(port === undefined ? {} : { port }) });
+  const first = await start(undefined, context.signal);
+  return supervised(new ServerSupervisor('Postgres', first, start, context.supervision));
+}
+
+/** The broker that the environment names, else one of our own. */
+export async function useNats(context: ServerContext): Promise<UsedServer> {
+  const given = context.env['NATS_URL'];
+  if (given) return { url: given, supervised: undefined };
+  const { onProgress } = context.supervision;
+  const start = (port: number | undefined, signal: AbortSignal) =>
+    startNats({ directory: join(context.data, 'nats'), signal, onProgress, ...(port === undefined ? {} : { port }) });
+  const first = await start(undefined, context.signal);
+  return supervised(new ServerSupervisor('NATS', first, start, context.supervision));
+}
+
+const supervised = (server: SupervisedServer): UsedServer => ({ url: server.url, supervised: server });
+
+const SEED_VARIABLES = ['DB_HOST', 'DB_PORT', 'DB_NAME', 'DB_USER', 'DB_PASSWORD'] as const;
+
+/** `DATABASE_URL`, else the seeds' variables when one of them is set, each with its own default. */
+export function givenDatabase(env: Environment): string | undefined {
+  if (env['DATABASE_URL']) return env['DATABASE_URL'];
+  if (!SEED_VARIABLES.some((name) => env[name])) return undefined;
+  const url = new URL('postgres://localhost');
+  url.hostname = env['DB_HOST'] ?? 'localhost';
+  url.port = env['DB_PORT'] ?? '5432';
+  url.username = encodeURIComponent(env['DB_USER'] ?? 'software_developer');
+  url.password = encodeURIComponent(env['DB_PASSWORD'] ?? 'password');
+  url.pathname = `/${encodeURIComponent(env['DB_NAME'] ?? 'codegen_taskmaster_db')}`;
+  return url.href;
+}

@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+
+export const SERVICE_NAMES = ['state-service', 'nlp-service', 'agent-coordinator', 'gateway', 'simulated-agent'] as const;
+export type ServiceName = (typeof SERVICE_NAMES)[number];
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What every process needs to run at all; none of it is a secret. */
+const COMMON_VARIABLES = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'NODE_ENV', 'LOG_LEVEL', 'NODE_EXTRA_CA_CERTS', 'TMPDIR'];
+const PROXY_VARIABLES = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy'];
+
+/** Variables that name a real agent. */
+export const AGENT_VARIABLES = ['AGENTAPI_URL', 'CLAUDE_CODE_ENDPOINT', 'CODEGEN_ENDPOINT', 'AIDER_ENDPOINT', 'GOOSE_ENDPOINT'];
+
+/** Least privilege: what each service may see of the command's environment. A service that is taken over has no other secrets. */
+const OWN_VARIABLES: Readonly<Record<ServiceName, readonly string[]>> = {
+  'state-service': ['MAX_CONCURRENT_WORKFLOWS', 'DEFAULT_WORKFLOW_TIMEOUT', 'DATABASE_*', 'STATE_*', 'NATS_*', 'RELAY_*', 'SWEEP_*'],
+  'nlp-service': ['NLP_*', 'ANTHROPIC_*', 'OPENAI_*', 'NATS_*', ...PROXY_VARIABLES],
+  'agent-coordinator': [
+    'HOME',
+    'USER',
+    'SHELL',
+    ...AGENT_VARIABLES,
+    'AGENTAPI_KEY',
+    'SIMULATED_AGENT_URLS',
+    'AGENT_*',
+    'CODEGEN_*',
+    'GITHUB_*',
+    'COORDINATOR_*',
+    'WORKSPACES_*',
+    'NATS_*',
+    ...PROXY_VARIABLES,
+  ],
+  gateway: ['GATEWAY_*', 'JWT_*', 'CORS_*', 'RATE_LIMIT_*', 'NATS_*'],
+  'simulated-agent': ['SIMULATED_AGENT_*'],
+};
+
+/** The variables of the command's environment that this service may see. */
+export function visibleTo(service: ServiceName, env: Environment): Record<string, string> {
+  const patterns = [...COMMON_VARIABLES, ...OWN_VARIABLES[service]];
+  const isVisible = (name: string): boolean =>
+    patterns.some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern));
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value !== undefined && isVisible(name) ? [[name, value]] : [])),
+  );
+}
+
+export const mainFileOf = (home: string, service: ServiceName): string => join(home, 'apps', service, 'dist', 'main.js');
+export const migrationFileOf = (home: string): string => join(home, 'apps', 'state-service', 'dist', 'migrate.js');
+
+/** Whether the environment names an agent that is not ours. */
+export const namesRealAgent = (env: Environment): boolean => AGENT_VARIABLES.some((name) => Boolean(env[name]));

@@ -1,0 +1,127 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { ProcessIdentity } from '@taskmaster/provision';
+import { tailOfLog } from './log-file.js';
+import { PlatformFault } from './platform-fault.js';
+import { indent, launchService, type ServiceLaunch, type ServiceProcess } from './service-process.js';
+
+export interface SupervisedService {
+  readonly name: string;
+  readonly identity: ProcessIdentity | undefined;
+  readonly port: number | undefined;
+  readonly restarts: number;
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface Supervision {
+  /** The process or its absence changed. */
+  onChange(): void;
+  onProgress(message: string): void;
+  /** The service cannot be kept alive. */
+  onGiveUp(fault: PlatformFault): void;
+}
+
+/** So many quick deaths in a row, and the service is broken rather than unlucky. */
+export const QUICK_DEATHS_MAX = 5;
+/** A death sooner than this after becoming ready counts as quick. */
+const QUICK_MS = 2_000;
+const BACKOFF_MS_MIN = 100;
+const BACKOFF_MS_MAX = 5_000;
+
+/** Starts a service and keeps it running until it is stopped. @throws PlatformFault when its first start fails */
+export async function superviseService(
+  launchOf: (port: number | undefined) => ServiceLaunch,
+  supervision: Supervision,
+): Promise<SupervisedService> {
+  const first = await launchService(launchOf(undefined));
+  return new ServiceSupervisor(launchOf, supervision, first);
+}
+
+class ServiceSupervisor implements SupervisedService {
+  readonly name: string;
+  readonly port: number | undefined;
+  restarts = 0;
+  private current: ServiceProcess | undefined;
+  private readyAt = performance.now();
+  private quickDeaths = 0;
+  private readonly stopping = new AbortController();
+  private readonly watching: Promise<void>;
+
+  constructor(
+    private readonly launchOf: (port: number | undefined) => ServiceLaunch,
+    private readonly supervision: Supervision,
+    first: ServiceProcess,
+  ) {
+    this.current = first;
+    // Whoever was told the port keeps using it, so every later process takes the same.
+    this.port = first.port;
+    this.name = launchOf(first.port).name;
+    this.watching = this.watch(first);
+  }
+
+  get identity(): ProcessIdentity | undefined {
+    return this.current?.identity;
+  }
+
+  /** Ends the process in order; supervision starts the next. */
+  async restart(): Promise<void> {
+    this.quickDeaths = -1;
+    await this.current?.stop();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.current?.stop();
+    await this.watching;
+  }
+
+  private async watch(first: ServiceProcess): Promise<void> {
+    let running: ServiceProcess | undefined = first;
+    while (running !== undefined) {
+      const how = await running.ended;
+      this.current = undefined;
+      if (this.stopping.signal.aborted) return;
+      this.supervision.onChange();
+      this.quickDeaths = performance.now() - this.readyAt < QUICK_MS ? this.quickDeaths + 1 : 0;
+      running = await this.startAgain(how);
+    }
+  }
+
+  /** The next process; undefined when we are told to stop or have given up. */
+  private async startAgain(how: string): Promise<ServiceProcess | undefined> {
+    let reason = how;
+    while (this.quickDeaths < QUICK_DEATHS_MAX) {
+      this.supervision.onProgress(`${this.name} ended (${reason}); starting it again`);
+      const started = await this.tryStart();
+      if (this.stopping.signal.aborted) return undefined;
+      if (typeof started !== 'string') return started;
+      reason = started;
+      this.quickDeaths += 1;
+    }
+    this.supervision.onGiveUp(await this.givingUp(reason));
+    return undefined;
+  }
+
+  private async tryStart(): Promise<ServiceProcess | string> {
+    try {
+      const backoffMs = Math.min(BACKOFF_MS_MIN * 2 ** Math.max(0, this.quickDeaths), BACKOFF_MS_MAX);
+      await pause(backoffMs, undefined, { signal: this.stopping.signal });
+      this.current = await launchService({ ...this.launchOf(this.port), signal: this.stopping.signal });
+      this.readyAt = performance.now();
+      this.restarts += 1;
+      this.supervision.onChange();
+      return this.current;
+    } catch (error) {
+      return (error as Error).message.split('\n')[0] ?? 'unknown';
+    }
+  }
+
+  private async givingUp(reason: string): Promise<PlatformFault> {
+    const { logFile } = this.launchOf(this.port);
+    return new PlatformFault(
+      'service-failed',
+      `${this.name} died ${String(QUICK_DEATHS_MAX)} times in a row (last: ${reason}). The end of its log:\n${indent(await tailOfLog(logFile))}`,
+      `see ${logFile}; nothing is lost, start again when the cause is gone.`,
+    );
+  }
+}
