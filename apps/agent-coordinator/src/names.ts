@@ -4,8 +4,8 @@ import { err, ok, type AttemptRef, type Result, type WorkflowId } from '@taskmas
 
 const PLAIN = /^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$/;
 const BRANCH = /^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,198}[A-Za-z0-9_-])?$/;
-const REMOTE = /^(?:https|ssh|file):\/\/[A-Za-z0-9._~:/@%+-]+$/;
-const SCP_LIKE = /^[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[A-Za-z0-9._~/-]+$/;
+const REMOTE = /^(?:https|ssh|file):\/\/[A-Za-z0-9/][A-Za-z0-9._~:/@%+-]*$/;
+const SCP_LIKE = /^[A-Za-z0-9][A-Za-z0-9_.-]*@[A-Za-z0-9][A-Za-z0-9.-]*:[A-Za-z0-9._~/-]+$/;
 // eslint-disable-next-line no-control-regex -- control characters are what it refuses
 const CONTROL = /[\u0000-\u001f\u007f]/;
 

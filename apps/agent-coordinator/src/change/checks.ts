@@ -39,7 +39,7 @@ export async function runChecks(room: CheckRoom, given: readonly ValidationComma
 }
 
 const run = (room: CheckRoom, check: ValidationCommand): Promise<CommandEnd> =>
-  runCommand({ ...room, command: check.command, timeoutMs: check.timeoutMs ?? CHECK_TIMEOUT_MS });
+  runCommand({ ...room, env: { PYTHONDONTWRITEBYTECODE: '1', ...room.env }, command: check.command, timeoutMs: check.timeoutMs ?? CHECK_TIMEOUT_MS });
 
 function unavailable(check: ValidationCommand, end: CommandEnd, type: StepError['type']): ChecksResult {
   const why = end.kind === 'not-started' ? end.reason : end.kind === 'exited' ? `exit ${String(end.exitCode)}` : end.kind;
