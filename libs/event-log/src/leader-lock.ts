@@ -1,0 +1,51 @@
+import pg from 'pg';
+
+/** Held while this process leads. `lost` settles when the session that holds the lock is gone. */
+export interface Leadership {
+  readonly lost: Promise<void>;
+  /** Asks the server whether the session still lives; a dead connection counts as lost. */
+  check(): Promise<boolean>;
+  release(): Promise<void>;
+}
+
+const LEADER_LOCK_CLASS = 7_236_532;
+
+/**
+ * Tries to take a session advisory lock on a connection of its own; undefined when another process leads. The lock does not fence: a
+ * paused leader that wakes up may still act, so what it does must be fenced elsewhere (the stream's expected sequence).
+ */
+export async function tryLead(url: string, purpose: number): Promise<Leadership | undefined> {
+  const client = new pg.Client({ connectionString: url, keepAlive: true, connectionTimeoutMillis: 5000 });
+  let settle: () => void = () => undefined;
+  const lost = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
+  let alive = true;
+  const end = (): void => {
+    alive = false;
+    settle();
+  };
+  client.on('error', end);
+  client.on('end', end);
+  const close = async (): Promise<void> => {
+    end();
+    await client.end().catch(() => undefined);
+  };
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ held: boolean }>('select pg_try_advisory_lock($1, $2) as held', [LEADER_LOCK_CLASS, purpose]);
+    if (rows[0]?.held !== true) {
+      await close();
+      return undefined;
+    }
+  } catch {
+    await close();
+    return undefined;
+  }
+  const check = async (): Promise<boolean> => {
+    if (!alive) return false;
+    await client.query('select 1').catch(end);
+    return alive;
+  };
+  return { lost, check, release: close };
+}

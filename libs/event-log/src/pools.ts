@@ -1,0 +1,76 @@
+import pg from 'pg';
+import { faultOf } from './faults.js';
+
+/** Timestamps and JSON stay text: they are parsed once, where they are used, and hashed as they are. */
+const RAW_TYPES: ReadonlySet<number> = new Set<number>([pg.types.builtins.TIMESTAMPTZ, pg.types.builtins.JSON]);
+
+const asText = (value: string): string => value;
+
+export const logTypes: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
+    if (RAW_TYPES.has(oid)) return asText;
+    if (oid === Number(pg.types.builtins.INT8)) return Number;
+    return pg.types.getTypeParser(oid, format as 'text');
+  }) as pg.CustomTypesConfig['getTypeParser'],
+};
+
+export interface PoolsOptions {
+  readonly url: string;
+  /** A read replica for the read and analytics pools. */
+  readonly readUrl?: string;
+  /** Connections of this process, over all pools. */
+  readonly size: number;
+  /** Told of every error on an idle connection; without a listener such an error ends the process. */
+  readonly onError: (error: Error) => void;
+}
+
+/** 60 % of the connections read, 30 % write, 10 % do analytics; at least one each, at least two write. */
+export interface Pools {
+  readonly read: pg.Pool;
+  readonly write: pg.Pool;
+  readonly analytics: pg.Pool;
+  /** Whether connections run as `taskmaster_service`; false where the role could not be created. */
+  readonly restricted: boolean;
+  close(): Promise<void>;
+}
+
+export const SERVICE_ROLE = 'taskmaster_service';
+export const READER_ROLE = 'taskmaster_reader';
+
+/** Opens the pools. Every connection runs as the service role where that role exists and may be taken. */
+export async function openPools({ url, readUrl, size, onError }: PoolsOptions): Promise<Pools> {
+  const restricted = await mayTakeRole(url);
+  const open = (connectionString: string, max: number): pg.Pool => openPool({ connectionString, max, restricted, onError });
+  const read = open(readUrl ?? url, Math.max(1, Math.round(size * 0.6)));
+  const write = open(url, Math.max(2, Math.round(size * 0.3)));
+  const analytics = open(readUrl ?? url, Math.max(1, Math.round(size * 0.1)));
+  const close = async (): Promise<void> => {
+    await Promise.all([read.end(), write.end(), analytics.end()]);
+  };
+  return { read, write, analytics, restricted, close };
+}
+
+function openPool(options: { connectionString: string; max: number; restricted: boolean; onError: (error: Error) => void }): pg.Pool {
+  const { connectionString, max, restricted, onError } = options;
+  const session = `-c timezone=UTC -c datestyle=ISO${restricted ? ` -c role=${SERVICE_ROLE}` : ''}`;
+  const pool = new pg.Pool({ connectionString, max, types: logTypes, options: session, connectionTimeoutMillis: 5000, keepAlive: true });
+  pool.on('error', onError);
+  return pool;
+}
+
+async function mayTakeRole(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000 });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ may: boolean }>(
+      "select coalesce(bool_or(pg_has_role(oid, 'member')), false) as may from pg_roles where rolname = $1",
+      [SERVICE_ROLE],
+    );
+    return rows[0]?.may ?? false;
+  } catch (error) {
+    throw faultOf('connecting to the database', error);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
