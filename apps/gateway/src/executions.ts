@@ -1,0 +1,89 @@
+import { randomUUID } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  clientCommandId, workflowIdOf, workflowStream, type CommandSender, type QueryAsker, type TenantId, type WorkflowId, type WorkflowRequest, type WorkflowView,
+} from '@taskmaster/contracts';
+import type { FastifyRequest } from 'fastify';
+import { sendClientCommand, type Accepted } from './client-commands.js';
+import { traceOf } from './edge.js';
+import { OPEN_IDENTITY, type Identity } from './identity.js';
+import { WaitingRoom } from './live/waiting-room.js';
+import { Problem } from './problem.js';
+import { COMMAND_SENDER, QUERY_ASKER } from './tokens.js';
+
+/** The longest `Prefer: wait`. */
+export const WAIT_SECONDS_MAX = 60;
+/** The first look without a hint of the feed; then twice as long each time, up to the second. */
+const POLL_FIRST_MS = 1_000;
+const POLL_MAX_MS = 5_000;
+const KEY_PATTERN = /^[\x21-\x7e]{1,255}$/;
+
+/** What became of a request to run a workflow: `finished` is set when it ended while somebody waited. */
+export interface Execution {
+  readonly id: WorkflowId;
+  readonly accepted: Accepted;
+  readonly finished: WorkflowView | null;
+}
+
+/** The key of a request; a request without one is made unique. @throws Problem */
+export function idempotencyKeyOf(request: FastifyRequest): string {
+  const given = request.headers['idempotency-key'];
+  if (given === undefined) return randomUUID();
+  if (typeof given !== 'string' || !KEY_PATTERN.test(given)) {
+    throw new Problem('malformed-request', 'Idempotency-Key must be 1 to 255 visible ASCII characters.', { errors: [{ parameter: 'Idempotency-Key', detail: 'must be 1 to 255 visible ASCII characters' }] });
+  }
+  return given;
+}
+
+/** Seconds of `Prefer: wait=N`, at most WAIT_SECONDS_MAX; 0 when the client does not want to wait. */
+export function waitSecondsOf(request: FastifyRequest): number {
+  const prefer = request.headers['prefer'];
+  if (prefer === undefined) return 0;
+  const found = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?/i.exec(String(prefer));
+  return found === null ? 0 : Math.min(WAIT_SECONDS_MAX, Number(found[1]));
+}
+
+export const identityOf = (request: FastifyRequest): Identity => request.identity ?? OPEN_IDENTITY;
+
+/** Starts workflows and, where a client wants it, waits for their end. */
+@Injectable()
+export class Executions {
+  constructor(
+    @Inject(COMMAND_SENDER) private readonly sender: CommandSender,
+    @Inject(QUERY_ASKER) private readonly asker: QueryAsker,
+    @Inject(WaitingRoom) private readonly room: WaitingRoom,
+  ) {}
+
+  async start(workflow: WorkflowRequest, request: FastifyRequest, waitSeconds: number): Promise<Execution> {
+    const identity = identityOf(request);
+    const idempotencyKey = idempotencyKeyOf(request);
+    const id = workflowIdOf(clientCommandId(identity.tenantId, idempotencyKey));
+    const trace = traceOf(request);
+    // Standing in the room before the command is sent: its end may be announced before its answer is here.
+    const place = waitSeconds > 0 ? this.room.enter(workflowStream(id)) : null;
+    try {
+      const accepted = await sendClientCommand(this.sender, {
+        identity, idempotencyKey, workflowId: id, correlationId: id,
+        ...(trace === undefined ? {} : { traceparent: trace }),
+        command: { type: 'RequestWorkflow', data: { request: workflow } },
+      });
+      const finished = place === null ? null : await this.awaitEnd({ tenantId: identity.tenantId, id, place, waitMs: waitSeconds * 1000, lookNow: accepted.replayed });
+      return { id, accepted, finished };
+    } finally {
+      place?.leave();
+    }
+  }
+
+  private async awaitEnd(wait: { tenantId: TenantId; id: WorkflowId; place: { nextHint(ms: number): Promise<void> }; waitMs: number; lookNow: boolean }): Promise<WorkflowView | null> {
+    const deadline = performance.now() + wait.waitMs;
+    let pause = wait.lookNow ? 0 : POLL_FIRST_MS;
+    for (;;) {
+      const left = deadline - performance.now();
+      if (pause > 0) await wait.place.nextHint(Math.max(0, Math.min(pause, left)));
+      const view = await this.asker.ask('GetWorkflow', { tenantId: wait.tenantId, workflowId: wait.id });
+      if (view?.endedAt !== undefined) return view;
+      if (this.room.closed || performance.now() >= deadline) return null;
+      pause = pause === 0 ? POLL_FIRST_MS : Math.min(POLL_MAX_MS, pause * 2);
+    }
+  }
+}
