@@ -1,0 +1,77 @@
+import { err, ok, type Result, type StepError } from '@taskmaster/contracts';
+import type OpenAI from 'openai';
+import { ANSWER_TOKENS_MAX, costOf, MODEL_TIMEOUT_MS, ModelList, stepErrorOf, type LanguageModel, type ModelAnswer, type ModelOptions, type ModelQuestion } from './language-model.js';
+import { ModelInterpreter } from './model-interpreter.js';
+
+/** Used when NLP_MODEL names no model of OpenAI's, in this order. */
+export const OPENAI_MODELS = ['gpt-5.1', 'gpt-4.1', 'gpt-4o'] as const;
+
+const refused = (message: string): StepError => ({ type: 'validation', message, retryable: false, detail: { provider: 'openai' } });
+
+/** The text of a JSON answer; what is no JSON stays text and is found out by whoever parses the answer. */
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function answerOf(completion: OpenAI.ChatCompletion): Result<ModelAnswer, StepError> {
+  const choice = completion.choices[0];
+  if (choice === undefined) return err(refused('The model gave no answer.'));
+  const { message, finish_reason: reason } = choice;
+  if ((message.refusal ?? '') !== '' || reason === 'content_filter') return err(refused('The model declined to work on this requirement.'));
+  if (reason === 'length') return err(refused(`The model's answer is longer than ${String(ANSWER_TOKENS_MAX)} tokens; split the requirement.`));
+  const { model, usage } = completion;
+  const inputTokens = usage?.prompt_tokens ?? 0;
+  const outputTokens = usage?.completion_tokens ?? 0;
+  const costUsd = usage === undefined ? undefined : costOf(model, { input: inputTokens, output: outputTokens });
+  return ok({ value: valueOf(message.content ?? ''), model, inputTokens, outputTokens, ...(costUsd === undefined ? {} : { costUsd }) });
+}
+
+/** OpenAI's API, or one that speaks it at another base URL, through its SDK: the answer is bound to a JSON schema. */
+export class OpenAiModel implements LanguageModel {
+  readonly provider = 'openai';
+  readonly #options: ModelOptions;
+  readonly #models: ModelList;
+  #client: Promise<OpenAI> | undefined;
+
+  constructor(options: ModelOptions) {
+    this.#options = options;
+    this.#models = new ModelList(options.models);
+  }
+
+  async answer(question: ModelQuestion): Promise<Result<ModelAnswer, StepError>> {
+    try {
+      const client = await this.#connect();
+      return answerOf(await this.#models.ask((model) => this.#ask(client, model, question)));
+    } catch (error) {
+      return err(stepErrorOf('openai', error, 'OPENAI_API_KEY'));
+    }
+  }
+
+  #ask(client: OpenAI, model: string, { system, user, answer }: ModelQuestion): Promise<OpenAI.ChatCompletion> {
+    return client.chat.completions.create({
+      model,
+      max_completion_tokens: ANSWER_TOKENS_MAX,
+      messages: [
+        { role: 'system', content: system },
+        { role: 'user', content: user },
+      ],
+      response_format: { type: 'json_schema', json_schema: { name: answer.name, description: answer.description, schema: answer.schema, strict: false } },
+    });
+  }
+
+  /** The SDK is loaded with the first question: an idle service does not carry it. */
+  #connect(): Promise<OpenAI> {
+    const { apiKey, baseUrl, timeoutMs } = this.#options;
+    this.#client ??= import('openai').then(
+      ({ default: Client }) => new Client({ apiKey, maxRetries: 0, timeout: timeoutMs ?? MODEL_TIMEOUT_MS, ...(baseUrl === undefined ? {} : { baseURL: baseUrl }) }),
+    );
+    return this.#client;
+  }
+}
+
+/** The interpreter that asks OpenAI. */
+export const openAiInterpreter = (options: ModelOptions, now: () => number): ModelInterpreter => new ModelInterpreter(new OpenAiModel(options), now);
