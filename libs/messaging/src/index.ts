@@ -1,1 +1,17 @@
-export {};
+export { brokerHealth, connectBroker, type BrokerHealth } from './broker.js';
+export { NatsCommandSender } from './command-sender.js';
+export { LogRegressed, TopologyDiffers, WorkStreamLost } from './faults.js';
+export { FeedListener, FeedPublisher, type FeedCallbacks } from './feed.js';
+export { DELIVERIES_DEFAULT_MAX, NatsStrategy, NOTICES_CONCURRENT_DEFAULT, type NatsStrategyOptions } from './nats-strategy.js';
+export { NatsQueryAsker } from './query-asker.js';
+export { STREAM_LOSSES, type StreamLoss } from './stream-inspection.js';
+export { ACK_PENDING_MAX, ACK_WAIT_MS, STREAM_SETTINGS_DEFAULT, type StreamSettings } from './topology.js';
+export {
+  WorkStream,
+  type EpochRecord,
+  type EpochStore,
+  type Opened,
+  type WorkRead,
+  type WorkSource,
+  type WorkStreamPoint,
+} from './work-stream.js';

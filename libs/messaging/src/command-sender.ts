@@ -1,0 +1,144 @@
+import {
+  COMMAND_REQUESTS_IN_FLIGHT_MAX,
+  COMMANDS_PER_REQUEST_MAX,
+  MESSAGE_BYTES_MAX,
+  StateUnavailable,
+  SUBJECT_COMMANDS,
+  utf8Bytes,
+  type CommandAnswer,
+  type CommandEnvelope,
+  type CommandReply,
+  type CommandSender,
+} from '@taskmaster/contracts';
+import { ErrorCode, NatsError, type NatsConnection } from 'nats';
+import { backoffOf, DEADLINE_DEFAULT_MS, timeoutOf } from './retries.js';
+
+interface Entry {
+  readonly json: string;
+  readonly bytes: number;
+  readonly deadline: number;
+  readonly resolve: (answer: CommandAnswer) => void;
+  readonly reject: (error: Error) => void;
+  tries: number;
+  settled: boolean;
+}
+
+/** How often deadlines are looked at while anything waits. */
+const DEADLINE_CHECK_MS = 50;
+const HEAD = '{"commands":[';
+const TAIL = ']}';
+
+/**
+ * Sends commands over request/reply. While the allowed requests are in flight, commands collect and travel together: no timer, so
+ * nothing waits when idle. A try that fails is repeated with the same ids.
+ */
+export class NatsCommandSender implements CommandSender {
+  readonly #queue: Entry[] = [];
+  readonly #open = new Set<Entry>();
+  #inFlight = 0;
+  #deadlines: NodeJS.Timeout | undefined;
+
+  constructor(private readonly connection: NatsConnection) {}
+
+  send(envelope: CommandEnvelope, options?: { readonly deadlineMs?: number }): Promise<CommandAnswer> {
+    const json = JSON.stringify(envelope);
+    const deadline = performance.now() + (options?.deadlineMs ?? DEADLINE_DEFAULT_MS);
+    return new Promise((resolve, reject) => {
+      const entry = { json, bytes: utf8Bytes(json) + 1, deadline, resolve, reject, tries: 0, settled: false };
+      this.#open.add(entry);
+      this.#queue.push(entry);
+      this.#deadlines ??= setInterval(() => this.#expire(), DEADLINE_CHECK_MS);
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    while (this.#inFlight < COMMAND_REQUESTS_IN_FLIGHT_MAX && this.#queue.length > 0) {
+      const batch = this.#takeBatch();
+      if (batch.length === 0) return;
+      this.#inFlight += 1;
+      void this.#request(batch).finally(() => {
+        this.#inFlight -= 1;
+        this.#pump();
+      });
+    }
+  }
+
+  #takeBatch(): readonly Entry[] {
+    let bytes = HEAD.length + TAIL.length;
+    let count = 0;
+    for (const entry of this.#queue) {
+      bytes += entry.bytes;
+      if (count === COMMANDS_PER_REQUEST_MAX || (count > 0 && bytes > MESSAGE_BYTES_MAX)) break;
+      count += 1;
+    }
+    return this.#queue.splice(0, count).filter((entry) => !entry.settled);
+  }
+
+  async #request(batch: readonly Entry[]): Promise<void> {
+    let tries = 0;
+    for (const entry of batch) tries = Math.max(tries, entry.tries);
+    let reply: CommandReply;
+    try {
+      const payload = batch.length === 1 ? HEAD + (batch[0]?.json ?? '') + TAIL : HEAD + batch.map(({ json }) => json).join(',') + TAIL;
+      const message = await this.connection.request(SUBJECT_COMMANDS, payload, { timeout: timeoutOf(tries) });
+      reply = message.json<CommandReply>();
+      if (reply.answers?.length !== batch.length) throw new TypeError('the reply does not answer the commands');
+    } catch (error) {
+      this.#retryAfterError(batch, error);
+      return;
+    }
+    const faulty: Entry[] = [];
+    reply.answers.forEach((answer, index) => {
+      const entry = batch[index] as Entry;
+      if (answer.outcome === 'fault') faulty.push(entry);
+      else this.#settle(entry, answer);
+    });
+    this.#retryLater(faulty);
+  }
+
+  #retryAfterError(batch: readonly Entry[], error: unknown): void {
+    const code = error instanceof NatsError ? error.code : undefined;
+    if (code === ErrorCode.MaxPayloadExceeded) {
+      for (const entry of batch) this.#settle(entry, error as NatsError);
+    } else if (this.connection.isClosed() || code === ErrorCode.ConnectionClosed || code === ErrorCode.ConnectionDraining) {
+      for (const entry of batch) this.#settle(entry, new StateUnavailable('the connection to the broker is closed', { cause: error }));
+    } else if (code === ErrorCode.Timeout) {
+      // Waiting was the backoff. What is oldest goes first.
+      for (const entry of batch) entry.tries += 1;
+      this.#queue.unshift(...batch.filter((entry) => !entry.settled));
+    } else this.#retryLater(batch);
+  }
+
+  #retryLater(entries: readonly Entry[]): void {
+    if (entries.length === 0) return;
+    let tries = 0;
+    for (const entry of entries) tries = Math.max(tries, (entry.tries += 1));
+    setTimeout(
+      () => {
+        this.#queue.unshift(...entries.filter((entry) => !entry.settled));
+        this.#pump();
+      },
+      backoffOf(tries - 1),
+    );
+  }
+
+  #expire(): void {
+    const now = performance.now();
+    for (const entry of this.#open) {
+      if (entry.deadline <= now) this.#settle(entry, new StateUnavailable(`no answer after ${String(entry.tries + 1)} tries`));
+    }
+  }
+
+  #settle(entry: Entry, result: CommandAnswer | Error): void {
+    if (entry.settled) return;
+    entry.settled = true;
+    this.#open.delete(entry);
+    if (this.#open.size === 0) {
+      clearInterval(this.#deadlines);
+      this.#deadlines = undefined;
+    }
+    if (result instanceof Error) entry.reject(result);
+    else entry.resolve(result);
+  }
+}

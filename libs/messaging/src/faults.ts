@@ -1,0 +1,40 @@
+import { Fault } from '@taskmaster/contracts';
+
+/** The server granted other limits than were asked for. Nothing runs on limits that nobody chose. */
+export class TopologyDiffers extends Fault {
+  override readonly name = 'TopologyDiffers';
+  readonly code = 'topology-differs';
+  readonly retryable = false;
+
+  constructor(where: string, differences: readonly string[]) {
+    super(`${where} differs from what was asked for: ${differences.join('; ')}`);
+  }
+}
+
+/** The broker has positions that the log does not: Postgres lost commits. A human has to look before anything is published. */
+export class LogRegressed extends Fault {
+  override readonly name = 'LogRegressed';
+  readonly code = 'log-regressed';
+  readonly retryable = false;
+
+  constructor(
+    readonly published: number,
+    readonly head: number,
+  ) {
+    super(`position ${String(published)} was published, but the log ends at ${String(head)}`);
+  }
+}
+
+/** Publishing cannot go on from here: another publisher, a lost stream or no answer. Open again if still the leader. */
+export class WorkStreamLost extends Fault {
+  override readonly name = 'WorkStreamLost';
+  readonly code = 'work-stream-lost';
+  readonly retryable = true;
+
+  constructor(
+    readonly reason: string,
+    options?: ErrorOptions,
+  ) {
+    super(`the work stream cannot be extended: ${reason}`, options);
+  }
+}

@@ -1,0 +1,91 @@
+import { MESSAGE_BYTES_MAX, SUBJECT_FEED, utf8Bytes, type FeedEvent, type FeedMessage } from '@taskmaster/contracts';
+import type { NatsConnection, Subscription } from 'nats';
+
+interface Pending {
+  readonly first: number;
+  last: number;
+  json: string;
+  bytes: number;
+}
+
+/** Tells live listeners what was committed. Commits of one turn of the event loop travel together. Nothing depends on it. */
+export class FeedPublisher {
+  #pending: Pending | undefined;
+
+  constructor(private readonly connection: NatsConnection) {}
+
+  /** Hands in the events of one commit, in order and without a hole. */
+  publish(events: readonly FeedEvent[]): void {
+    for (const event of events) this.#add(event);
+  }
+
+  #add(event: FeedEvent): void {
+    const json = JSON.stringify(event);
+    const bytes = utf8Bytes(json) + 1;
+    const pending = this.#pending;
+    if (pending !== undefined && pending.last + 1 === event.position && pending.bytes + bytes <= MESSAGE_BYTES_MAX) {
+      pending.last = event.position;
+      pending.json += `,${json}`;
+      pending.bytes += bytes;
+      return;
+    }
+    if (pending === undefined) setImmediate(() => this.#flush());
+    else this.#send(pending);
+    this.#pending = { first: event.position, last: event.position, json, bytes };
+  }
+
+  #flush(): void {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (pending !== undefined) this.#send(pending);
+  }
+
+  #send({ first, last, json }: Pending): void {
+    // A closed connection loses the message; listeners see the gap.
+    if (this.connection.isClosed()) return;
+    this.connection.publish(SUBJECT_FEED, `{"first":${String(first)},"last":${String(last)},"events":[${json}]}`);
+  }
+}
+
+export interface FeedCallbacks {
+  /** Events in order, each once. */
+  readonly onEvents: (events: readonly FeedEvent[]) => void;
+  /** The positions `first … last` passed unseen: read them from the log. */
+  readonly onGap: (first: number, last: number) => void;
+}
+
+/** Listens to the feed from now on and says which positions it missed. */
+export class FeedListener {
+  #last: number | undefined;
+  #subscription: Subscription | undefined;
+
+  constructor(
+    private readonly connection: NatsConnection,
+    private readonly callbacks: FeedCallbacks,
+    /** The last position the listener knows already; without it, the first message says where the feed starts. */
+    after?: number,
+  ) {
+    this.#last = after;
+  }
+
+  start(): void {
+    this.#subscription ??= this.connection.subscribe(SUBJECT_FEED, {
+      callback: (error, message) => {
+        if (error === null) this.#onMessage(message.json<FeedMessage>());
+      },
+    });
+  }
+
+  stop(): void {
+    if (!this.connection.isClosed()) this.#subscription?.unsubscribe();
+    this.#subscription = undefined;
+  }
+
+  #onMessage({ first, last, events }: FeedMessage): void {
+    const known = this.#last ?? first - 1;
+    if (last <= known) return;
+    this.#last = last;
+    if (first > known + 1) this.callbacks.onGap(known + 1, first - 1);
+    this.callbacks.onEvents(first > known ? events : events.filter(({ position }) => position > known));
+  }
+}

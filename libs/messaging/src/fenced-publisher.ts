@@ -1,0 +1,155 @@
+import { HEADER_AFTER, HEADER_EPOCH, HEADER_UPTO, workStreamOf } from '@taskmaster/contracts';
+import { createInbox, headers, type Msg, type NatsConnection, type Subscription } from 'nats';
+import { WorkStreamLost } from './faults.js';
+import type { PackedMessage } from './notice-packing.js';
+
+/** Publishes that may be unanswered; more than that is slower, not faster. */
+export const PUBLISHES_IN_FLIGHT_MAX = 64;
+const EXPECTED_STREAM = 'Nats-Expected-Stream';
+const EXPECTED_LAST_SEQUENCE = 'Nats-Expected-Last-Sequence';
+const ACK_TIMEOUT_MS = 2_000;
+const ACK_CHECK_MS = 250;
+
+interface Sent {
+  readonly sequence: number;
+  readonly upto: number;
+  readonly sentAt: number;
+}
+
+interface PublishReply {
+  readonly stream?: string;
+  readonly seq?: number;
+  readonly duplicate?: boolean;
+  readonly error?: { readonly code: number; readonly err_code?: number; readonly description?: string };
+}
+
+/** Where a publisher starts: the last message in the stream and what it covers. */
+export interface PublisherStart {
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly upto: number;
+}
+
+/**
+ * Extends one epoch's stream. Every publish names the stream and the sequence it must follow, so two publishers cannot both extend it,
+ * and every answer is compared with the sequence that was expected. After the first mismatch nothing more is sent.
+ */
+export class FencedPublisher {
+  readonly #stream: string;
+  readonly #epoch: number;
+  readonly #inbox = createInbox();
+  readonly #subscription: Subscription;
+  readonly #watch: NodeJS.Timeout;
+  readonly #sent: Sent[] = [];
+  #waiting: (() => void)[] = [];
+  #sequence: number;
+  #upto: number;
+  #ackedSequence: number;
+  #ackedUpto: number;
+  #lost: WorkStreamLost | undefined;
+
+  constructor(
+    private readonly connection: NatsConnection,
+    start: PublisherStart,
+    private readonly onAcknowledged: (upto: number) => void,
+  ) {
+    this.#stream = workStreamOf(start.epoch);
+    this.#epoch = start.epoch;
+    this.#sequence = this.#ackedSequence = start.sequence;
+    this.#upto = this.#ackedUpto = start.upto;
+    this.#subscription = connection.subscribe(`${this.#inbox}.*`, { callback: (error, message) => this.#onReply(error, message) });
+    this.#watch = setInterval(() => this.#onTick(), ACK_CHECK_MS);
+  }
+
+  /** The position up to which the last message sent covers the log. */
+  get upto(): number {
+    return this.#upto;
+  }
+  get acknowledgedUpto(): number {
+    return this.#ackedUpto;
+  }
+  get acknowledgedSequence(): number {
+    return this.#ackedSequence;
+  }
+  get sequence(): number {
+    return this.#sequence;
+  }
+  get inFlight(): number {
+    return this.#sent.length;
+  }
+
+  /** Sends one message as the next of the stream, waiting while the window is full. `upto` equals `this.upto` for a part. @throws WorkStreamLost */
+  async publish({ subject, payload }: PackedMessage, upto: number): Promise<void> {
+    while (this.#lost === undefined && this.#sent.length >= PUBLISHES_IN_FLIGHT_MAX) await this.#change();
+    if (this.#lost !== undefined) throw this.#lost;
+    const head = headers();
+    head.set(EXPECTED_STREAM, this.#stream);
+    head.set(EXPECTED_LAST_SEQUENCE, String(this.#sequence));
+    head.set(HEADER_EPOCH, String(this.#epoch));
+    head.set(HEADER_AFTER, String(this.#upto));
+    head.set(HEADER_UPTO, String(upto));
+    this.#sequence += 1;
+    this.#upto = upto;
+    this.#sent.push({ sequence: this.#sequence, upto, sentAt: performance.now() });
+    try {
+      this.connection.publish(subject, payload, { headers: head, reply: `${this.#inbox}.${String(this.#sequence)}` });
+    } catch (error) {
+      throw this.#lose('the connection refused it', error);
+    }
+  }
+
+  /** Waits until everything sent is in the stream. @throws WorkStreamLost */
+  async flush(): Promise<void> {
+    while (this.#lost === undefined && this.#sent.length > 0) await this.#change();
+    if (this.#lost !== undefined) throw this.#lost;
+  }
+
+  close(): void {
+    this.#lose('closed');
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+    });
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    if (waiting.length === 0) return;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  #onReply(error: Error | null, message: Msg): void {
+    if (this.#lost !== undefined) return;
+    if (error !== null) return void this.#lose('the subscription failed', error);
+    if (message.headers?.code === 503) return void this.#lose('nobody keeps the stream');
+    const reply = message.json<PublishReply>();
+    if (reply.error !== undefined) return void this.#lose(reply.error.description ?? `error ${String(reply.error.code)}`);
+    const first = this.#sent[0];
+    if (first === undefined || reply.seq !== first.sequence || reply.duplicate === true || reply.stream !== this.#stream) {
+      return void this.#lose(`sequence ${String(reply.seq)} was answered where ${String(first?.sequence)} was expected`);
+    }
+    this.#sent.shift();
+    this.#ackedSequence = first.sequence;
+    this.#ackedUpto = first.upto;
+    this.onAcknowledged(first.upto);
+    this.#wake();
+  }
+
+  #onTick(): void {
+    const [oldest] = this.#sent;
+    if (oldest !== undefined && performance.now() - oldest.sentAt > ACK_TIMEOUT_MS) this.#lose('no answer in time');
+  }
+
+  #lose(reason: string, cause?: unknown): WorkStreamLost {
+    if (this.#lost === undefined) {
+      this.#lost = new WorkStreamLost(reason, { cause });
+      clearInterval(this.#watch);
+      if (!this.connection.isClosed()) this.#subscription.unsubscribe();
+      this.#wake();
+    }
+    return this.#lost;
+  }
+}

@@ -1,0 +1,206 @@
+import { StateUnavailable, subjectOfDeadLetter, type Notice, type NoticeHandler, type NoticeMessage } from '@taskmaster/contracts';
+import type { NatsConnection } from 'nats';
+import { ACK_WAIT_MS } from './topology.js';
+import type { WorkMessage } from './work-message.js';
+
+export interface NoticeWorkOptions {
+  /** Notices of this process in work at once, over all its consumers. */
+  readonly maxConcurrent: number;
+  /** Deliveries after which a notice that still fails is poison. */
+  readonly deliveriesMax: number;
+  /** Records the failure of a poison notice; when it throws, the notice comes again. */
+  readonly onPoison: (notice: Notice, error: unknown) => Promise<void>;
+  /** Told of every failure of a handler, for the log. */
+  readonly onFailure?: (notice: Notice, error: unknown) => void;
+}
+
+/** Tries before a message is given back to the broker. */
+const LOCAL_TRIES_MAX = 3;
+const LOCAL_BACKOFF_MS = 50;
+const GIVE_BACK_FIRST_MS = 250;
+const GIVE_BACK_MS_MAX = 10_000;
+const DRAIN_GIVE_BACK_MS = 100;
+/** Messages held open: in work, waiting for a place, or told `later`. No more are pulled beyond it. */
+const OPEN_MESSAGES_MAX = 128;
+
+interface Open {
+  readonly consumer: string;
+  readonly message: WorkMessage;
+  readonly handler: NoticeHandler;
+}
+
+type Verdict = 'answered' | 'given-back' | { readonly failed: unknown };
+
+/**
+ * The notices that this process works on. A message is acknowledged when every notice in it is answered; until then the broker is told
+ * that we are at it, so that it goes to nobody else.
+ */
+export class NoticeWork {
+  readonly #open = new Set<WorkMessage>();
+  readonly #waitingForPlace: (() => void)[] = [];
+  readonly #sleepers = new Set<() => void>();
+  readonly #roomListeners = new Set<() => void>();
+  #places: number;
+  #isDraining = false;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #onIdle: (() => void) | undefined;
+
+  constructor(
+    private readonly connection: NatsConnection,
+    private readonly options: NoticeWorkOptions,
+  ) {
+    this.#places = options.maxConcurrent;
+  }
+
+  /** How many more messages may be pulled. */
+  get room(): number {
+    if (this.#isDraining || this.#waitingForPlace.length > 0) return 0;
+    return Math.min(OPEN_MESSAGES_MAX, this.options.maxConcurrent + this.#sleepers.size) - this.#open.size;
+  }
+
+  /** Calls back whenever a message is done. */
+  onRoom(listener: () => void): () => void {
+    this.#roomListeners.add(listener);
+    return () => this.#roomListeners.delete(listener);
+  }
+
+  /** Takes a delivered message; never throws. */
+  take(open: Open): void {
+    const { message } = open;
+    this.#open.add(message);
+    this.#heartbeat ??= setInterval(() => this.#sayWorking(), ACK_WAIT_MS / 3);
+    void this.#process(open)
+      // The connection is gone, and the answer with it: the message is delivered again.
+      .catch(() => undefined)
+      .finally(() => this.#done(message));
+  }
+
+  /** Finishes what is in a handler and gives everything else back. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    for (const wake of [...this.#sleepers]) wake();
+    for (const wake of this.#waitingForPlace.splice(0)) wake();
+    if (this.#open.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+    });
+  }
+
+  async #process(open: Open): Promise<void> {
+    const { message, consumer } = open;
+    const notices = parse(message);
+    if (notices === undefined) {
+      this.connection.publish(subjectOfDeadLetter(consumer), message.message.data);
+      message.terminate();
+      return;
+    }
+    const verdicts =
+      notices.length === 1
+        ? [await this.#work(open, notices[0] as Notice)]
+        : await Promise.all(notices.map((notice) => this.#work(open, notice)));
+    if (verdicts.every((verdict) => verdict === 'answered')) message.ack();
+    else if (verdicts.includes('given-back')) message.giveBack(DRAIN_GIVE_BACK_MS * (1 + Math.random()));
+    else if (await this.#isBuried(message, notices, verdicts)) message.ack();
+    else message.giveBack(giveBackAfter(message.deliveries));
+  }
+
+  /** One notice until it is answered, fails for now, or must be given back. */
+  async #work(open: Open, notice: Notice): Promise<Verdict> {
+    const context = { deliveries: open.message.deliveries };
+    for (let failures = 0; ;) {
+      if (this.#places > 0) this.#places -= 1;
+      else if (!(await this.#place())) return 'given-back';
+      let waitMs: number;
+      try {
+        const outcome = await open.handler(notice, context);
+        if (outcome.kind === 'answered') return 'answered';
+        waitMs = outcome.afterMs;
+      } catch (error) {
+        this.options.onFailure?.(notice, error);
+        failures += 1;
+        if (failures >= LOCAL_TRIES_MAX) return { failed: error };
+        waitMs = LOCAL_BACKOFF_MS * 2 ** failures;
+      } finally {
+        this.#freePlace();
+      }
+      if (!(await this.#sleep(waitMs))) return 'given-back';
+    }
+  }
+
+  /** Whether every notice that failed is poison and recorded as such. An unreachable state-service is nobody's poison. */
+  async #isBuried(message: WorkMessage, notices: readonly Notice[], verdicts: readonly Verdict[]): Promise<boolean> {
+    if (message.deliveries < this.options.deliveriesMax) return false;
+    for (const [index, verdict] of verdicts.entries()) {
+      if (typeof verdict === 'string') continue;
+      if (verdict.failed instanceof StateUnavailable) return false;
+      const notice = notices[index] as Notice;
+      try {
+        await this.options.onPoison(notice, verdict.failed);
+      } catch (error) {
+        this.options.onFailure?.(notice, error);
+        return false;
+      }
+    }
+    return true;
+  }
+
+  async #place(): Promise<boolean> {
+    if (this.#isDraining) return false;
+    await new Promise<void>((resolve) => {
+      this.#waitingForPlace.push(resolve);
+    });
+    // A place is handed over without being freed, except by a drain, which hands over nothing.
+    return !this.#isDraining;
+  }
+
+  #freePlace(): void {
+    const next = this.#waitingForPlace.shift();
+    if (next === undefined) this.#places += 1;
+    else next();
+  }
+
+  /** @returns whether it slept to the end */
+  #sleep(ms: number): Promise<boolean> {
+    if (this.#isDraining) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const end = (isWhole: boolean): void => {
+        clearTimeout(timer);
+        this.#sleepers.delete(wake);
+        resolve(isWhole);
+      };
+      const wake = (): void => end(false);
+      const timer = setTimeout(() => end(true), ms);
+      this.#sleepers.add(wake);
+      for (const listener of this.#roomListeners) listener();
+    });
+  }
+
+  #sayWorking(): void {
+    if (this.connection.isClosed()) return;
+    for (const message of this.#open) message.working();
+  }
+
+  #done(message: WorkMessage): void {
+    this.#open.delete(message);
+    if (this.#open.size === 0) {
+      clearInterval(this.#heartbeat);
+      this.#heartbeat = undefined;
+      this.#onIdle?.();
+    }
+    for (const listener of this.#roomListeners) listener();
+  }
+}
+
+/** The message's notices, or undefined when it is not a message of notices. */
+function parse({ message }: WorkMessage): readonly Notice[] | undefined {
+  try {
+    const { notices } = message.json<NoticeMessage>();
+    return Array.isArray(notices) ? notices : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** With jitter, so that what failed together does not come back together. */
+const giveBackAfter = (deliveries: number): number =>
+  Math.min(GIVE_BACK_FIRST_MS * 2 ** Math.min(deliveries - 1, 10), GIVE_BACK_MS_MAX) * (0.5 + Math.random());

@@ -1,0 +1,48 @@
+import {
+  StateUnavailable,
+  subjectOfQuery,
+  type AnswerOf,
+  type QueryAsker,
+  type QueryOf,
+  type QueryReply,
+  type QueryType,
+} from '@taskmaster/contracts';
+import { ErrorCode, NatsError, type NatsConnection } from 'nats';
+import { backoffOf, DEADLINE_DEFAULT_MS, timeoutOf } from './retries.js';
+
+/** Asks over request/reply, again and again until answered or too late. */
+export class NatsQueryAsker implements QueryAsker {
+  constructor(private readonly connection: NatsConnection) {}
+
+  async ask<Q extends QueryType>(query: Q, question: QueryOf<Q>, options?: { readonly deadlineMs?: number }): Promise<AnswerOf<Q>> {
+    const deadline = performance.now() + (options?.deadlineMs ?? DEADLINE_DEFAULT_MS);
+    const subject = subjectOfQuery(query);
+    const payload = JSON.stringify(question);
+    for (let tries = 0; ; tries += 1) {
+      const left = deadline - performance.now();
+      if (left <= 0) throw new StateUnavailable(`${query} was not answered after ${String(tries)} tries`);
+      const reply = await this.#askOnce<Q>(subject, payload, Math.max(1, Math.min(timeoutOf(tries), left)));
+      if (reply !== 'late' && reply !== 'refused' && 'answer' in reply) return reply.answer;
+      if (reply !== 'late') await pause(Math.min(backoffOf(tries), Math.max(0, deadline - performance.now())));
+    }
+  }
+
+  async #askOnce<Q extends QueryType>(subject: string, payload: string, timeout: number): Promise<QueryReply<Q> | 'late' | 'refused'> {
+    try {
+      const message = await this.connection.request(subject, payload, { timeout });
+      return message.json<QueryReply<Q>>();
+    } catch (error) {
+      const code = error instanceof NatsError ? error.code : undefined;
+      if (code === ErrorCode.MaxPayloadExceeded) throw error;
+      if (this.connection.isClosed() || code === ErrorCode.ConnectionDraining) {
+        throw new StateUnavailable('the connection to the broker is closed', { cause: error });
+      }
+      return code === ErrorCode.Timeout ? 'late' : 'refused';
+    }
+  }
+}
+
+const pause = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
