@@ -1,3 +1,4 @@
+import 'reflect-metadata';
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import type { CommandSender, QueryAsker } from '@taskmaster/contracts';
 import type { Metrics, Probe } from '@taskmaster/service-kit';
