@@ -32,11 +32,12 @@ export class AnthropicModel implements LanguageModel {
   }
 
   async answer(question: ModelQuestion): Promise<Result<ModelAnswer, StepError>> {
+    const startedAt = performance.now();
     try {
       const client = await this.#connect();
       return answerOf(await this.#models.ask((model) => this.#ask(client, model, question)));
     } catch (error) {
-      return err(stepErrorOf('anthropic', error, 'ANTHROPIC_API_KEY'));
+      return err(stepErrorOf('anthropic', error, { keyName: 'ANTHROPIC_API_KEY', overdue: performance.now() - startedAt >= (this.#options.timeoutMs ?? MODEL_TIMEOUT_MS) }));
     }
   }
 

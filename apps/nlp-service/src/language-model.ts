@@ -42,7 +42,7 @@ const RETRY_AFTER_MS_MAX = 15 * 60_000;
 
 /** US dollars per million tokens of input and output, as published; a model that is not listed has no known cost. */
 const PRICES: readonly (readonly [prefix: string, input: number, output: number])[] = [
-  ['claude-3-5-sonnet', 3, 15], ['claude-3-5-haiku', 0.8, 4], ['claude-sonnet-4', 3, 15], ['claude-haiku-4-5', 1, 5], ['claude-opus-4-5', 5, 25],
+  ['claude-3-5-sonnet', 3, 15], ['claude-3-5-haiku', 0.8, 4], ['claude-sonnet-4-5', 3, 15], ['claude-sonnet-4-6', 3, 15], ['claude-sonnet-4', 3, 15], ['claude-haiku-4-5', 1, 5], ['claude-opus-4-5', 5, 25],
   ['gpt-4o-mini', 0.15, 0.6], ['gpt-4o', 2.5, 10], ['gpt-4.1-mini', 0.4, 1.6], ['gpt-4.1', 2, 8], ['gpt-5-mini', 0.25, 2],
 ];
 
@@ -81,7 +81,7 @@ function retryAfterOf(headers: unknown, now: number): number | undefined {
 
 function failureOf(error: Error, now: number): ProviderFailure {
   const { status, headers } = error as { readonly status?: unknown; readonly headers?: unknown };
-  return { status: typeof status === 'number' ? status : undefined, retryAfterMs: retryAfterOf(headers, now), timedOut: /timeout|timed out|abort/i.test(`${error.constructor.name} ${error.message}`) };
+  return { status: typeof status === 'number' ? status : undefined, retryAfterMs: retryAfterOf(headers, now), timedOut: /timeout|timed out/i.test(`${error.constructor.name} ${error.message}`) };
 }
 
 /** Whether the provider says that it does not know this model (any more). */
@@ -90,13 +90,13 @@ export function isUnknownModel(error: unknown): boolean {
   return /model/i.test(error.message);
 }
 
-/** An error of a provider in our terms: what kind, whether trying again can help, and when. Never carries the key. */
-export function stepErrorOf(provider: string, error: unknown, keyName: string): StepError {
+/** An error of a provider in our terms: what kind, whether trying again can help, and when. `overdue`: the time limit had passed. Never carries the key. */
+export function stepErrorOf(provider: string, error: unknown, { keyName, overdue }: { readonly keyName: string; readonly overdue: boolean }): StepError {
   if (!(error instanceof Error)) return { type: 'internal', message: `${provider} failed without saying how.`, retryable: true };
   const { status, retryAfterMs, timedOut } = failureOf(error, Date.now());
   const detail = { provider, ...(status === undefined ? {} : { status }) };
   if (status === undefined) {
-    return timedOut
+    return timedOut || overdue
       ? { type: 'timeout', message: `${provider} did not answer in time.`, retryable: true, detail }
       : { type: 'network', message: `${provider} cannot be reached.`, retryable: true, detail };
   }

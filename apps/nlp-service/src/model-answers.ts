@@ -57,7 +57,7 @@ function itemOf(raw: JsonObject): RequirementItem {
   };
 }
 
-/** Items and metadata from a model. An empty list is believed: the text asks for nothing, and that is said. */
+/** Items and metadata from a model; faults are told back to it once. */
 export function parseUnderstanding(value: unknown): Parsed<Understanding> {
   if (!isJsonObject(value)) return err(['The answer is not an object.']);
   const raw = objectsOf(value['items']);

@@ -20,7 +20,7 @@ const PARSE: Omit<ModelQuestion, 'user'> = {
     'You read software requirements and list what is to be done.',
     'One item per piece of work that can be finished and checked on its own; at most 30. Titles are imperative and short ("Implement login"). Leave out greetings and background.',
     'dependsOn names ids of items that must be finished first; it must not contain a cycle. complexity is 1 (trivial) to 10.',
-    'acceptanceCriteria are the stated and evident conditions of being done. If the text asks for nothing, answer with an empty list of items.',
+    'acceptanceCriteria are the stated and evident conditions of being done.',
     DATA,
   ].join('\n'),
   answer: {

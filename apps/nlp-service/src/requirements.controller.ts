@@ -1,0 +1,30 @@
+import { Controller, Inject } from '@nestjs/common';
+import { EventPattern, Payload } from '@nestjs/microservices';
+import type { Notice, NoticeOutcome } from '@taskmaster/contracts';
+import type { Logger } from '@taskmaster/service-kit';
+import { reactToRequirements } from './interpret.reactor.js';
+import type { InterpretPorts } from './parse-requirements.reactor.js';
+
+export const PORTS = Symbol('InterpretPorts');
+export const LOGGER = Symbol('Logger');
+
+/** Hands each notice of the `requirements` group to the reactors. */
+@Controller()
+export class RequirementsController {
+  readonly #ports: InterpretPorts;
+  readonly #logger: Logger;
+
+  constructor(@Inject(PORTS) ports: InterpretPorts, @Inject(LOGGER) logger: Logger) {
+    this.#ports = ports;
+    this.#logger = logger;
+  }
+
+  @EventPattern<string>('nlp-service_interpret')
+  async interpret(@Payload() notice: Notice): Promise<NoticeOutcome> {
+    const startedAt = performance.now();
+    const outcome = await reactToRequirements(this.#ports, notice);
+    const { kind, workflowId, stepId, attempt, eventId, correlationId } = notice;
+    this.#logger.info({ kind, workflowId, stepId, attempt, eventId, correlationId, outcome: outcome.kind, durationMs: Math.round(performance.now() - startedAt) }, 'notice handled');
+    return outcome;
+  }
+}
