@@ -41,3 +41,18 @@ export const diskFull = (directory: string, cause?: unknown): ProvisionFault =>
 
 /** The last lines of a program's output, short enough for an error message. */
 export const tailOf = (text: string, lines = 12): string => text.trimEnd().split('\n').slice(-lines).join('\n');
+
+/** What a failed file operation means for whoever chose the directory; other errors are given back as they are. */
+export function explainBrokenPlace(directory: string, error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull(directory, error);
+  if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS' && code !== 'ENOTDIR') return error;
+  return new ProvisionFault(
+    'wrong-owner',
+    `The directory ${directory} cannot be written (${code}).`,
+    'choose a directory of yours with --data DIR.',
+    {
+      cause: error,
+    },
+  );
+}

@@ -5,7 +5,7 @@ export { NATS_SOURCES, type NatsSource, type SourceContext } from './nats-source
 export { startNats, stopNats, type NatsOptions, type NatsServer } from './nats.js';
 export { cacheDirectory, ensureOwnDirectory, ensureSecret, isRoot, readIfPresent, writeWhole } from './places.js';
 export { pollUntil } from './poll.js';
-export { freePort, isPortFree } from './ports.js';
+export { freePort, freePorts, isPortFree } from './ports.js';
 export { findPostgres, serverUser, type PostgresBinaries } from './postgres-binaries.js';
 export { removePostgres, startPostgres, stopPostgres, type PostgresOptions, type PostgresServer } from './postgres.js';
 export { commandLineOf, identify, isAlive, isSameProcess, signalProcess, stopProcess, type ProcessIdentity } from './processes.js';

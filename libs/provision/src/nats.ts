@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
-import { open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { ProvisionFault, diskFull, speaksOfFullDisk, speaksOfTakenPort, tailOf } from './faults.js';
+import { spawnDetached } from './detached.js';
+import { ProvisionFault, diskFull, explainBrokenPlace, speaksOfFullDisk, speaksOfTakenPort, tailOf } from './faults.js';
 import { findNats, type NatsBinary } from './nats-binary.js';
 import { ensureOwnDirectory, ensureSecret, readIfPresent, writeWhole } from './places.js';
 import { pollUntil } from './poll.js';
@@ -35,7 +35,6 @@ export interface NatsServer {
 export const BROKER_USER = 'taskmaster';
 const STORE_BYTES_MAX = 8 * 1024 ** 3;
 const START_DEADLINE_MS = 30_000;
-const LOG_BYTES_MAX = 8 * 1024 * 1024;
 
 const configFileOf = (directory: string): string => join(directory, 'nats-server.conf');
 const pidFileOf = (directory: string): string => join(directory, 'nats-server.pid');
@@ -56,20 +55,6 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
   } catch (error) {
     throw explainBrokenPlace(directory, error);
   }
-}
-
-function explainBrokenPlace(directory: string, error: unknown): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull(directory, error);
-  if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS' && code !== 'ENOTDIR') return error;
-  return new ProvisionFault(
-    'wrong-owner',
-    `The directory ${directory} cannot be written (${code}).`,
-    'choose a directory of yours with --data DIR.',
-    {
-      cause: error,
-    },
-  );
 }
 
 interface RunningNats {
@@ -118,38 +103,28 @@ async function readPort(directory: string, pid: number): Promise<number | undefi
 async function launch(directory: string, password: string, binary: NatsBinary, options: NatsOptions): Promise<RunningNats> {
   const port = options.port ?? (await choosePort(directory));
   for (const name of await readdir(directory)) if (name.endsWith('.ports')) await rm(join(directory, name), { force: true });
-  await writeWhole(configFileOf(directory), configuration(directory, password, port, options.storeBytesMax ?? STORE_BYTES_MAX));
-  const logFile = logFileOf(directory);
-  if (((await stat(logFile).catch(() => undefined))?.size ?? 0) > LOG_BYTES_MAX) await rename(logFile, `${logFile}.1`);
-  const log = await open(logFile, 'a', 0o600);
-  const logStart = (await log.stat()).size;
-  // Detached: Ctrl-C in the terminal reaches the whole foreground group, and the broker goes after the services, when we say so.
-  const child = spawn(binary.path, ['-c', configFileOf(directory)], {
-    cwd: directory,
+  await writeWhole(configFileOf(directory), configuration(directory, password, port, options.storeBytesMax));
+  const server = await spawnDetached({
+    program: binary.path,
+    args: ['-c', configFileOf(directory)],
     env: { PATH: '/usr/bin:/bin' },
-    detached: true,
-    stdio: ['ignore', log.fd, log.fd],
+    workingDirectory: directory,
+    logFile: logFileOf(directory),
   });
-  await log.close();
-  let ended: string | undefined;
-  child.once('exit', (code, signal) => (ended = `ended with ${String(code ?? signal)}`));
-  child.once('error', (error) => (ended = error.message));
-  child.unref();
   let listening: number | undefined;
   const isSettled = async (): Promise<boolean> => {
-    listening = child.pid === undefined ? undefined : await readPort(directory, child.pid);
-    return ended !== undefined || listening !== undefined;
+    listening = server.pid === undefined ? undefined : await readPort(directory, server.pid);
+    return server.endedWith() !== undefined || listening !== undefined;
   };
   await pollUntil(isSettled, { deadlineMs: START_DEADLINE_MS });
-  const identity = child.pid === undefined ? undefined : await identify(child.pid);
+  const identity = await server.identity();
   if (identity !== undefined && listening !== undefined && options.signal?.aborted !== true) {
     await writeWhole(portFileOf(directory), `${String(listening)}\n`);
     return { identity, port: listening };
   }
   if (identity !== undefined) await stopServer(identity);
   options.signal?.throwIfAborted();
-  const text = (await readFile(logFile)).subarray(logStart).toString('utf8');
-  throw explainFailure(directory, `${text.trim()}\n${ended ?? 'it did not become ready in time'}`.trim(), options.port);
+  throw explainFailure(directory, await server.report(), options.port);
 }
 
 async function choosePort(directory: string): Promise<number> {
@@ -157,7 +132,7 @@ async function choosePort(directory: string): Promise<number> {
   return Number.isSafeInteger(last) && last > 0 && (await isPortFree(last)) ? last : -1;
 }
 
-const configuration = (directory: string, password: string, port: number, storeBytesMax: number): string =>
+const configuration = (directory: string, password: string, port: number, storeBytesMax = STORE_BYTES_MAX): string =>
   [
     '# Written by TaskMaster at every start; changes are lost.',
     `listen: "127.0.0.1:${String(port)}"`,

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, lstat, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, join, parse, resolve } from 'node:path';
-import { ProvisionFault } from './faults.js';
+import { ProvisionFault, explainBrokenPlace } from './faults.js';
 
 export const isRoot = (): boolean => process.getuid?.() === 0;
 
@@ -42,7 +42,9 @@ function maySearch(found: { readonly mode: number; readonly uid: number; readonl
  * world-writable folder such as /var/tmp.
  */
 export async function ensureOwnDirectory(directory: string, mode: number): Promise<void> {
-  await mkdir(directory, { recursive: true, mode });
+  await mkdir(directory, { recursive: true, mode }).catch((error: unknown) => {
+    throw explainBrokenPlace(directory, error);
+  });
   const found = await lstat(directory);
   if (!found.isDirectory() || (process.getuid !== undefined && found.uid !== process.getuid())) {
     throw new ProvisionFault(

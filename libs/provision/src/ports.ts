@@ -10,6 +10,13 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** So many different loopback ports that were free a moment ago. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const found = new Set<number>();
+  while (found.size < count) found.add(await freePort());
+  return [...found];
+}
+
 function listenOnce(port: number): Promise<number | undefined> {
   return new Promise((resolve) => {
     const server = createServer();

@@ -23,29 +23,13 @@ export const SERVER_ENV = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' } as c
 
 /** Makes the cluster of that directory on first use; whole or absent, also when interrupted. */
 export async function ensureCluster(directory: string, binaries: PostgresBinaries): Promise<PostgresCluster> {
-  const home = await clusterHome(directory, binaries.user).catch((error: unknown) => {
-    throw explainMkdir(directory, error);
-  });
+  const home = await clusterHome(directory, binaries.user);
   const data = join(home, 'cluster');
   const password = await ensureSecret(join(directory, 'password'));
   await refuseForeignData(data, binaries.user);
   if ((await readIfPresent(join(data, 'PG_VERSION'))) === undefined) await createCluster(home, data, password, binaries);
   await refuseOtherVersion(data);
   return { data, password };
-}
-
-function explainMkdir(directory: string, error: unknown): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull(directory, error);
-  if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS' && code !== 'ENOTDIR') return error;
-  return new ProvisionFault(
-    'wrong-owner',
-    `The directory ${directory} cannot be written (${code}).`,
-    'choose a directory of yours with --data DIR.',
-    {
-      cause: error,
-    },
-  );
 }
 
 /**

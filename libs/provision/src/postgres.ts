@@ -1,7 +1,7 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { realpath, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { spawnDetached } from './detached.js';
 import { ProvisionFault, diskFull, speaksOfFullDisk, speaksOfTakenPort, tailOf } from './faults.js';
 import { readIfPresent, writeWhole } from './places.js';
 import { pollUntil } from './poll.js';
@@ -35,8 +35,9 @@ export interface PostgresServer {
 }
 
 const START_DEADLINE_MS = 60_000;
-const START_ATTEMPTS_MAX = 8;
-const LOG_BYTES_MAX = 8 * 1024 * 1024;
+/** After kill -9 of the postmaster its children keep the shared memory until they notice, within seconds. */
+const TRANSIENT = /lock file|shared memory block|still in use|is starting up/i;
+const TRANSIENT_MS_MAX = 30_000;
 
 /** Durable, on loopback only, sized for one machine; measured in performance.md. */
 const SETTINGS: Readonly<Record<string, string>> = {
@@ -64,15 +65,15 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const binaries = await findPostgres();
   options.signal?.throwIfAborted();
   const cluster = await ensureCluster(directory, binaries);
-  for (let attempt = 1; ; attempt += 1) {
+  const giveUpAt = performance.now() + TRANSIENT_MS_MAX;
+  for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 500)) {
     options.signal?.throwIfAborted();
     const running = await findRunning(cluster.data);
     if (running !== undefined) return describe(directory, cluster, running, true);
     const outcome = await launch(directory, cluster, binaries, options);
     if (outcome.kind === 'running') return describe(directory, cluster, outcome.running, false);
-    if (!outcome.retry || attempt >= START_ATTEMPTS_MAX) throw explainFailure(directory, cluster, outcome.log, options.port);
-    // After kill -9 of the postmaster its children keep the shared memory until they notice, within seconds.
-    await pause(Math.min(100 * 2 ** attempt, 2_000));
+    if (!outcome.retry || performance.now() > giveUpAt) throw explainFailure(directory, cluster, outcome.log, options.port);
+    await pause(pauseMs);
   }
 }
 
@@ -129,39 +130,26 @@ async function launch(
   options: PostgresOptions,
 ): Promise<LaunchOutcome> {
   const port = options.port ?? (await choosePort(directory));
-  const logFile = logFileOf(directory);
-  await rotate(logFile);
-  const log = await open(logFile, 'a', 0o600);
-  const logStart = (await log.stat()).size;
-  let child: ChildProcess;
-  try {
-    const settings = { ...SETTINGS, ...options.settings, port: String(port) };
-    const args = ['-D', cluster.data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
-    const identity = binaries.user === undefined ? {} : { uid: binaries.user.uid, gid: binaries.user.gid };
-    // Detached: Ctrl-C in the terminal reaches the whole foreground group, and the database goes last, when we say so.
-    child = spawn(binaries.postgres, args, { ...identity, cwd: '/', env: SERVER_ENV, detached: true, stdio: ['ignore', log.fd, log.fd] });
-  } finally {
-    await log.close();
-  }
-  let ended: string | undefined;
-  child.once('exit', (code, signal) => (ended = `ended with ${String(code ?? signal)}`));
-  child.once('error', (error) => (ended = error.message));
-  child.unref();
-  const ready = await pollUntil(async () => ended !== undefined || (await isReady(cluster.data, child.pid)), {
-    deadlineMs: START_DEADLINE_MS,
+  const settings = { ...SETTINGS, ...options.settings, port: String(port) };
+  const server = await spawnDetached({
+    program: binaries.postgres,
+    args: ['-D', cluster.data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+    env: SERVER_ENV,
+    workingDirectory: '/',
+    logFile: logFileOf(directory),
+    user: binaries.user,
   });
-  const identity = child.pid === undefined ? undefined : await identify(child.pid);
-  if (options.signal?.aborted && identity) await stopPostmaster(identity, 'fast');
-  options.signal?.throwIfAborted();
-  if (ready && ended === undefined && identity !== undefined) {
+  const isSettled = async (): Promise<boolean> => server.endedWith() !== undefined || (await isReady(cluster.data, server.pid));
+  await pollUntil(isSettled, { deadlineMs: START_DEADLINE_MS });
+  const identity = await server.identity();
+  if (identity !== undefined && options.signal?.aborted !== true && (await isReady(cluster.data, identity.pid))) {
     await writeWhole(portFileOf(directory), `${String(port)}\n`);
     return { kind: 'running', running: { identity, port } };
   }
-  if (identity !== undefined) await stopPostmaster(identity, 'immediate');
-  const text = `${(await readFrom(logFile, logStart)).trim()}\n${ended ?? 'it did not become ready in time'}`.trim();
-  const retry =
-    /lock file|shared memory block|still in use|is starting up/i.test(text) || (speaksOfTakenPort(text) && options.port === undefined);
-  return { kind: 'ended', log: text, retry };
+  if (identity !== undefined) await stopPostmaster(identity, 'fast');
+  options.signal?.throwIfAborted();
+  const log = await server.report();
+  return { kind: 'ended', log, retry: TRANSIENT.test(log) || (speaksOfTakenPort(log) && options.port === undefined) };
 }
 
 async function isReady(data: string, pid: number | undefined): Promise<boolean> {
@@ -176,15 +164,6 @@ async function choosePort(directory: string): Promise<number> {
 
 const portFileOf = (directory: string): string => join(directory, 'port');
 const logFileOf = (directory: string): string => join(directory, 'postgres.log');
-
-async function rotate(logFile: string): Promise<void> {
-  const size = (await stat(logFile).catch(() => undefined))?.size ?? 0;
-  if (size > LOG_BYTES_MAX) await rename(logFile, `${logFile}.1`);
-}
-
-async function readFrom(path: string, offset: number): Promise<string> {
-  return (await readFile(path)).subarray(offset).toString('utf8');
-}
 
 function explainFailure(directory: string, cluster: PostgresCluster, log: string, port: number | undefined): ProvisionFault {
   if (speaksOfFullDisk(log)) return diskFull(cluster.data);

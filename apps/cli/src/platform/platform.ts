@@ -18,6 +18,7 @@ import { rotateLog } from './log-file.js';
 import { migrateDatabase } from './migration.js';
 import { checkout, dataDirectory, type PlatformOptions } from './options.js';
 import { PlatformFault } from './platform-fault.js';
+import { simulatedAgentVariables, variablesOf } from './service-variables.js';
 import { useNats, usePostgres, type UsedServer } from './servers.js';
 import { SERVICE_NAMES, mainFileOf, migrationFileOf, namesRealAgent, visibleTo, type ServiceName } from './services.js';
 import { endLeftServices, readRecord, writeRecord } from './state-file.js';
@@ -191,26 +192,24 @@ class PlatformBuilder {
     await this.all([postgres, nats]);
   }
 
-  /** The state-service makes what the others look for; the simulated agent's address is an input of the coordinator. */
+  /** The state-service makes what the others look for; the simulated agent's addresses are an input of the coordinator. */
   private async startServices(apiKeyHash: string): Promise<void> {
     this.say('starting the services');
-    const databaseUrl = this.postgres?.url ?? '';
-    const natsUrl = this.nats?.url ?? '';
-    const env: Partial<Record<ServiceName, Record<string, string>>> = {
-      'state-service': { DATABASE_URL: databaseUrl, NATS_URL: natsUrl, BOOTSTRAP_API_KEY_HASH: apiKeyHash },
-    };
+    const { env } = this.options;
+    const urls = { databaseUrl: this.postgres?.url ?? '', natsUrl: this.nats?.url ?? '' };
+    const inputs = { env, ...urls, apiKeyHash, data: this.data, port: this.port, interpreter: this.interpreter() };
+    const agentVariables = this.wantsSimulatedAgent()
+      ? await simulatedAgentVariables(env, this.options.variables?.['simulated-agent'])
+      : undefined;
     await this.all([
-      ...this.replicasOf('state-service', env['state-service'] ?? {}),
-      ...(this.wantsSimulatedAgent() ? this.replicasOf('simulated-agent', { SIMULATED_AGENT_PORT: String(await freePort()) }) : []),
+      ...this.replicasOf('state-service', variablesOf('state-service', inputs)),
+      ...(agentVariables === undefined ? [] : this.replicasOf('simulated-agent', agentVariables)),
     ]);
-    const agent = this.services.find((service) => service.name === 'simulated-agent')?.port;
-    const agents = agent === undefined ? {} : { SIMULATED_AGENT_URLS: `http://127.0.0.1:${String(agent)}` };
-    const workspaces = { WORKSPACES_DIR: this.options.env['WORKSPACES_DIR'] ?? join(this.data, 'workspaces') };
-    await this.all([
-      ...this.replicasOf('nlp-service', { NATS_URL: natsUrl, NLP_PROVIDER: this.interpreter() }),
-      ...this.replicasOf('agent-coordinator', { NATS_URL: natsUrl, ...workspaces, ...agents }),
-      ...this.replicasOf('gateway', { NATS_URL: natsUrl, GATEWAY_PORT: String(this.port) }),
-    ]);
+    const agentPorts = this.services.find(({ name }) => name === 'simulated-agent')?.ports ?? [];
+    const later = (['nlp-service', 'agent-coordinator', 'gateway'] as const).flatMap((service) =>
+      this.replicasOf(service, variablesOf(service, { ...inputs, agentPorts })),
+    );
+    await this.all(later);
   }
 
   private interpreter(): string {
@@ -227,7 +226,7 @@ class PlatformBuilder {
   private async startService(service: ServiceName, index: number, env: Readonly<Record<string, string>>): Promise<void> {
     const name = index === 0 ? service : `${service}-${String(index + 1)}`;
     const started = await superviseService(
-      () => ({
+      {
         service,
         name,
         mainFile: mainFileOf(this.home, service),
@@ -235,7 +234,7 @@ class PlatformBuilder {
         workingDirectory: this.data,
         logFile: join(this.logs, `${name}.log`),
         signal: this.signal,
-      }),
+      },
       this.supervision(),
     );
     this.services.push(started);

@@ -17,8 +17,8 @@ export interface ServiceLaunch {
 
 export interface ServiceProcess {
   readonly identity: ProcessIdentity;
-  /** The port it announced, if it listens on one. */
-  readonly port: number | undefined;
+  /** The ports it announced, in its order; empty when it listens on none. */
+  readonly ports: readonly number[];
   /** In words how it ended; settles when it does. */
   readonly ended: Promise<string>;
   /** Asks it to drain, and ends it when it does not in time. */
@@ -27,7 +27,8 @@ export interface ServiceProcess {
 }
 
 const READY_MS_MAX = 60_000;
-const DRAIN_MS_MAX = 12_000;
+/** A little more than the limit that the services give themselves. */
+const DRAIN_MS_MAX = 16_000;
 const KILL_MS_MAX = 5_000;
 
 /** Starts a service and waits until it says over IPC that it is ready. @throws PlatformFault with the end of its log */
@@ -56,14 +57,14 @@ export async function launchService(launch: ServiceLaunch): Promise<ServiceProce
   });
   const identity = child.pid === undefined ? undefined : await identify(child.pid);
   const outcome = await firstOf(child, ended, launch.signal);
-  if (outcome.kind === 'ready' && identity !== undefined) return handleOf(child, identity, outcome.port, ended);
+  if (outcome.kind === 'ready' && identity !== undefined) return handleOf(child, identity, outcome.ports, ended);
   if (identity !== undefined) await endProcess(identity);
   launch.signal?.throwIfAborted();
   throw await startFault(launch, outcome.kind === 'ended' ? `ended with ${outcome.how}` : 'did not become ready in time');
 }
 
 type StartOutcome =
-  | { readonly kind: 'ready'; readonly port: number | undefined }
+  | { readonly kind: 'ready'; readonly ports: readonly number[] }
   | { readonly kind: 'ended'; readonly how: string }
   | { readonly kind: 'late' };
 
@@ -73,7 +74,7 @@ function firstOf(child: ChildProcess, ended: Promise<string>, signal: AbortSigna
       finish({ kind: 'late' });
     }, READY_MS_MAX);
     const onMessage = (message: unknown): void => {
-      if (isReadyMessage(message)) finish({ kind: 'ready', port: message.port });
+      if (isReadyMessage(message)) finish({ kind: 'ready', ports: message.ports ?? (message.port === undefined ? [] : [message.port]) });
     };
     const onAbort = (): void => {
       finish({ kind: 'late' });
@@ -92,12 +93,14 @@ function firstOf(child: ChildProcess, ended: Promise<string>, signal: AbortSigna
   });
 }
 
-const isReadyMessage = (message: unknown): message is { readonly type: 'ready'; readonly port?: number } =>
+const isReadyMessage = (
+  message: unknown,
+): message is { readonly type: 'ready'; readonly port?: number; readonly ports?: readonly number[] } =>
   typeof message === 'object' && message !== null && (message as { type?: unknown }).type === 'ready';
 
-const handleOf = (child: ChildProcess, identity: ProcessIdentity, port: number | undefined, ended: Promise<string>): ServiceProcess => ({
+const handleOf = (child: ChildProcess, identity: ProcessIdentity, ports: readonly number[], ended: Promise<string>): ServiceProcess => ({
   identity,
-  port,
+  ports,
   ended,
   stop: async () => {
     await endProcess(identity);

@@ -7,7 +7,7 @@ import { indent, launchService, type ServiceLaunch, type ServiceProcess } from '
 export interface SupervisedService {
   readonly name: string;
   readonly identity: ProcessIdentity | undefined;
-  readonly port: number | undefined;
+  readonly ports: readonly number[];
   readonly restarts: number;
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -29,17 +29,14 @@ const BACKOFF_MS_MIN = 100;
 const BACKOFF_MS_MAX = 5_000;
 
 /** Starts a service and keeps it running until it is stopped. @throws PlatformFault when its first start fails */
-export async function superviseService(
-  launchOf: (port: number | undefined) => ServiceLaunch,
-  supervision: Supervision,
-): Promise<SupervisedService> {
-  const first = await launchService(launchOf(undefined));
-  return new ServiceSupervisor(launchOf, supervision, first);
+export async function superviseService(launch: ServiceLaunch, supervision: Supervision): Promise<SupervisedService> {
+  const first = await launchService(launch);
+  return new ServiceSupervisor(launch, supervision, first);
 }
 
 class ServiceSupervisor implements SupervisedService {
   readonly name: string;
-  readonly port: number | undefined;
+  readonly ports: readonly number[];
   restarts = 0;
   private current: ServiceProcess | undefined;
   private readyAt = performance.now();
@@ -48,14 +45,13 @@ class ServiceSupervisor implements SupervisedService {
   private readonly watching: Promise<void>;
 
   constructor(
-    private readonly launchOf: (port: number | undefined) => ServiceLaunch,
+    private readonly launch: ServiceLaunch,
     private readonly supervision: Supervision,
     first: ServiceProcess,
   ) {
     this.current = first;
-    // Whoever was told the port keeps using it, so every later process takes the same.
-    this.port = first.port;
-    this.name = launchOf(first.port).name;
+    this.ports = first.ports;
+    this.name = launch.name;
     this.watching = this.watch(first);
   }
 
@@ -106,7 +102,7 @@ class ServiceSupervisor implements SupervisedService {
     try {
       const backoffMs = Math.min(BACKOFF_MS_MIN * 2 ** Math.max(0, this.quickDeaths), BACKOFF_MS_MAX);
       await pause(backoffMs, undefined, { signal: this.stopping.signal });
-      this.current = await launchService({ ...this.launchOf(this.port), signal: this.stopping.signal });
+      this.current = await launchService({ ...this.launch, signal: this.stopping.signal });
       this.readyAt = performance.now();
       this.restarts += 1;
       this.supervision.onChange();
@@ -117,7 +113,7 @@ class ServiceSupervisor implements SupervisedService {
   }
 
   private async givingUp(reason: string): Promise<PlatformFault> {
-    const { logFile } = this.launchOf(this.port);
+    const { logFile } = this.launch;
     return new PlatformFault(
       'service-failed',
       `${this.name} died ${String(QUICK_DEATHS_MAX)} times in a row (last: ${reason}). The end of its log:\n${indent(await tailOfLog(logFile))}`,

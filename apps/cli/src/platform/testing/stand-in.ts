@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SERVICE_NAMES, type ServiceName } from '../services.js';
@@ -15,7 +15,7 @@ if (knob('broken')) { console.log(JSON.stringify({ level: 60, msg: 'cannot work'
 const end = (why) => { appendFileSync(notes + '/ends', service + ' ' + why + '\\n'); process.exit(0); };
 process.on('SIGTERM', () => end('asked'));
 process.on('disconnect', () => end('orphaned'));
-const port = Number(process.env.GATEWAY_PORT ?? process.env.SIMULATED_AGENT_PORT ?? 0);
+const port = Number(process.env.GATEWAY_PORT ?? process.env.SIMULATED_AGENT_PORTS?.split(',')[0] ?? 0);
 const server = createServer((_request, response) => response.end(service));
 if (!knob('slow')) server.listen(port, '127.0.0.1', () => process.send({ type: 'ready', service, port: server.address().port }));
 else server.listen(0, '127.0.0.1');
@@ -44,6 +44,8 @@ export interface StandIn {
 /** Writes stand-ins for all services below `parent`. */
 export async function makeStandIn(parent = tmpdir()): Promise<StandIn> {
   const root = await mkdtemp(join(parent, 'taskmaster-platform-'));
+  // As root, Postgres runs as another user, which has to walk through to its data.
+  await chmod(root, 0o711);
   const home = join(root, 'home');
   const notes = join(root, 'notes');
   await mkdir(notes);

@@ -1,0 +1,325 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { isAlive, isSameProcess, removePostgres, signalProcess, stopNats } from '@taskmaster/provision';
+import { eventually } from '@taskmaster/testing';
+import { readRecord, startPlatform, type Platform, type PlatformOptions, type PlatformProcess } from './index.js';
+import { makeStandIn, type StandIn } from './testing/stand-in.js';
+
+const DRIVER = `
+import { listenForInterruption, startPlatform } from ${JSON.stringify(new URL('../../dist/platform/index.js', import.meta.url).href)};
+const { signal } = listenForInterruption();
+const say = (message) => process.stdout.write(message + '\\n');
+try {
+  const platform = await startPlatform({ env: process.env, data: process.argv[2], home: process.argv[3], signal, onProgress: say });
+  say('up at ' + platform.address);
+  const end = await platform.ended;
+  say('ended: ' + end.kind + (end.kind === 'failed' ? ' ' + end.fault.message : ''));
+  process.exitCode = end.kind === 'failed' ? 1 : 0;
+} catch (error) {
+  say(error.message);
+  process.exitCode = 1;
+}
+`;
+
+// Real servers and processes, on machines that may be busy.
+jest.setTimeout(60_000);
+
+const PATH = '/usr/local/bin:/usr/bin:/bin';
+
+let standIn: StandIn;
+const platforms: Platform[] = [];
+const children: ChildProcess[] = [];
+
+beforeEach(async () => {
+  standIn = await makeStandIn();
+});
+
+afterEach(async () => {
+  for (const child of children.splice(0)) if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+  await Promise.all(platforms.splice(0).map((platform) => platform.stop()));
+  await stopNats(join(standIn.data, 'nats'));
+  await removePostgres(join(standIn.data, 'postgres'));
+  await standIn.remove();
+});
+
+async function up(options: Partial<PlatformOptions> = {}): Promise<Platform> {
+  const env = { PATH, GATEWAY_PORT: '0', ...options.env };
+  const platform = await startPlatform({ data: standIn.data, home: standIn.home, ...options, env });
+  platforms.push(platform);
+  return platform;
+}
+
+const refusal = async (options: Partial<PlatformOptions> = {}): Promise<string> =>
+  up(options).then(
+    () => 'it started',
+    (error: unknown) => (error as Error).message,
+  );
+
+const named = (platform: Platform, name: string): PlatformProcess => {
+  const found = platform.processes().find((entry) => entry.name === name);
+  if (found === undefined) throw new Error(`${name} does not run`);
+  return found;
+};
+
+const bodyOf = async (address: string): Promise<string> => (await fetch(address)).text();
+
+const firstAgent = async (): Promise<string> =>
+  (await standIn.environmentOf('agent-coordinator'))['SIMULATED_AGENT_URLS']?.split(',')[0] ?? 'no agent';
+
+/** The processes whose command line names this test's directory: servers, services and whatever they start. */
+async function runningHere(): Promise<readonly string[]> {
+  const root = standIn.data.replace(/\/data$/, '');
+  const lines: string[] = [];
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (command.includes(root) && (await isAlive(Number(pid)))) lines.push(`${pid} ${command.replaceAll('\0', ' ')}`);
+  }
+  return lines;
+}
+
+/** Runs the platform in a process of its own, as the command does. */
+async function drive(): Promise<{ readonly child: ChildProcess; output(): string; readonly exit: Promise<number | null> }> {
+  const driver = join(standIn.home, 'driver.js');
+  await writeFile(driver, DRIVER);
+  const env = { PATH, GATEWAY_PORT: '0' };
+  const child = spawn(process.execPath, [driver, standIn.data, standIn.home], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  children.push(child);
+  let text = '';
+  const keep = (chunk: Buffer): void => void (text += chunk.toString());
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
+  return { child, output: () => text, exit: new Promise((settle) => child.once('exit', settle)) };
+}
+
+describe('starting and stopping', () => {
+  it('starts the servers and the services, and stops them in their order', async () => {
+    const platform = await up();
+    expect(await bodyOf(platform.address)).toBe('gateway');
+    expect(platform.processes().map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['Postgres', 'NATS', 'state-service', 'nlp-service', 'agent-coordinator', 'gateway', 'simulated-agent']),
+    );
+    await platform.stop();
+    expect(await platform.ended).toEqual({ kind: 'stopped' });
+    const ends = await standIn.ends();
+    expect(ends[0]).toBe('gateway asked');
+    expect(ends.at(-1)).toBe('state-service asked');
+    expect(ends).toHaveLength(5);
+    expect(await runningHere()).toEqual([]);
+  });
+
+  it('goes on with the same database, broker and key the next time', async () => {
+    const first = await up();
+    await first.stop();
+    const second = await up();
+    expect(second.databaseUrl).toBe(first.databaseUrl);
+    expect(second.natsUrl).toBe(first.natsUrl);
+    expect(second.apiKey).toBe(first.apiKey);
+    expect(await standIn.migrations()).toEqual([first.databaseUrl, first.databaseUrl]);
+  });
+
+  it('gives each service its own variables only, and keeps the key to its owner', async () => {
+    const platform = await up({ env: { ANTHROPIC_API_KEY: 'a-secret', AGENTAPI_KEY: 'another', SOMETHING_ELSE: 'x', LOG_LEVEL: 'warn' } });
+    const gateway = await standIn.environmentOf('gateway');
+    expect(gateway).not.toHaveProperty('ANTHROPIC_API_KEY');
+    expect(gateway).not.toHaveProperty('DATABASE_URL');
+    expect(gateway).not.toHaveProperty('SOMETHING_ELSE');
+    expect(gateway).toMatchObject({ NATS_URL: platform.natsUrl, LOG_LEVEL: 'warn' });
+    expect(await standIn.environmentOf('nlp-service')).toMatchObject({ ANTHROPIC_API_KEY: 'a-secret', NLP_PROVIDER: 'anthropic' });
+    expect(await standIn.environmentOf('nlp-service')).not.toHaveProperty('AGENTAPI_KEY');
+    expect(await standIn.environmentOf('agent-coordinator')).not.toHaveProperty('ANTHROPIC_API_KEY');
+    const state = await standIn.environmentOf('state-service');
+    expect(state).toMatchObject({ DATABASE_URL: platform.databaseUrl });
+    expect(state['BOOTSTRAP_API_KEY_HASH']).toMatch(/^[0-9a-f]{64}$/);
+    expect(Object.values(state)).not.toContain(platform.apiKey);
+    expect((await stat(platform.apiKeyFile)).mode & 0o777).toBe(0o600);
+    expect(await readFile(join(platform.data, 'platform.json'), 'utf8')).not.toContain(new URL(platform.databaseUrl).password);
+  });
+
+  it('uses the simulated agent only when no real one is named, or when asked to', async () => {
+    const real = await up({ env: { AGENTAPI_URL: 'http://127.0.0.1:1' } });
+    expect(real.simulatedAgent).toBe(false);
+    expect(await standIn.environmentOf('agent-coordinator')).toMatchObject({ AGENTAPI_URL: 'http://127.0.0.1:1' });
+    expect(await standIn.environmentOf('agent-coordinator')).not.toHaveProperty('SIMULATED_AGENT_URLS');
+    await real.stop();
+    const both = await up({ env: { AGENTAPI_URL: 'http://127.0.0.1:1' }, simulatedAgent: 'always' });
+    expect(both.simulatedAgent).toBe(true);
+    expect(await bodyOf(await firstAgent())).toBe('simulated-agent');
+  });
+
+  it('runs several processes of a service when asked to', async () => {
+    const platform = await up({ replicas: { 'state-service': 2 } });
+    expect(named(platform, 'state-service').pid).not.toBe(named(platform, 'state-service-2').pid);
+  });
+});
+
+describe('keeping it running', () => {
+  it.each(['state-service', 'gateway', 'simulated-agent', 'agent-coordinator'])('starts %s again after kill -9', async (name) => {
+    const platform = await up();
+    const agent = await firstAgent();
+    const before = named(platform, name);
+    signalProcess(before.pid, 'SIGKILL');
+    await eventually(() => named(platform, name).pid !== before.pid, { what: `a new ${name}` });
+    expect(await bodyOf(platform.address)).toBe('gateway');
+    expect(await bodyOf(agent)).toBe('simulated-agent');
+    await eventually(async () => (await readRecord(platform.data))?.services[name]?.pid === named(platform, name).pid);
+  });
+
+  it.each(['Postgres', 'NATS'])('starts %s again on the same port after kill -9', async (name) => {
+    const platform = await up();
+    const before = named(platform, name);
+    signalProcess(before.pid, 'SIGKILL');
+    await eventually(() => named(platform, name).pid !== before.pid, { deadlineMs: 20_000, what: `a new ${name}` });
+    const { port } = new URL(name === 'NATS' ? platform.natsUrl : platform.databaseUrl);
+    expect(await isListening(Number(port))).toBe(true);
+  });
+
+  it('stops everything with one message when a service cannot be kept alive', async () => {
+    const platform = await up();
+    await standIn.spoil('nlp-service', 'broken');
+    signalProcess(named(platform, 'nlp-service').pid, 'SIGKILL');
+    const end = await platform.ended;
+    expect(end).toMatchObject({ kind: 'failed', fault: { code: 'service-failed' } });
+    expect(end.kind === 'failed' && end.fault.message).toContain('cannot work: no luck today');
+    expect(await runningHere()).toEqual([]);
+  });
+
+  it('restarts a service whose code has changed, when watching', async () => {
+    const platform = await up({ watch: true });
+    const [service, other] = [named(platform, 'nlp-service'), named(platform, 'gateway')];
+    const file = join(standIn.home, 'apps', 'nlp-service', 'dist', 'main.js');
+    await writeFile(file, `${await readFile(file, 'utf8')}\n`);
+    await eventually(() => named(platform, 'nlp-service').pid !== service.pid, { what: 'a restart' });
+    expect(named(platform, 'gateway').pid).toBe(other.pid);
+  });
+});
+
+describe('what goes wrong at the start', () => {
+  it('says that a port is taken, and leaves nothing running', async () => {
+    const server = createServer();
+    await new Promise<void>((settle) => server.listen(0, '127.0.0.1', settle));
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const message = await refusal({ port });
+    expect(message).toContain(`Port ${String(port)} is taken`);
+    expect(message).toContain('--port');
+    expect(await runningHere()).toEqual([]);
+    await new Promise((settle) => server.close(settle));
+  });
+
+  it('shows the end of the log of a service that does not start, and leaves nothing running', async () => {
+    await standIn.spoil('agent-coordinator', 'broken');
+    const message = await refusal();
+    expect(message).toContain('agent-coordinator ended with exit code 1');
+    expect(message).toContain('no luck today');
+    expect(await runningHere()).toEqual([]);
+  });
+
+  it('says why a migration failed, and starts when the cause is gone', async () => {
+    await standIn.spoil('migration', 'broken');
+    expect(await refusal()).toContain('relation is in the way');
+    expect(await runningHere()).toEqual([]);
+    await standIn.repair('migration', 'broken');
+    await up();
+  });
+
+  it('says that the services are not built', async () => {
+    await rm(join(standIn.home, 'apps', 'gateway', 'dist'), { recursive: true });
+    expect(await refusal()).toContain('run `npm run build`');
+  });
+
+  it('names the address of the platform that runs on the same data already', async () => {
+    const platform = await up();
+    const message = await refusal();
+    expect(message).toContain(`already runs on ${standIn.data}`);
+    expect(message).toContain(platform.address);
+    expect(await bodyOf(platform.address)).toBe('gateway');
+  });
+
+  it('says that Postgres cannot start on data of another version', async () => {
+    await (await up()).stop();
+    const cluster = await readFile(join(standIn.data, 'postgres', 'cluster', 'PG_VERSION'), 'utf8');
+    await writeFile(join(standIn.data, 'postgres', 'cluster', 'PG_VERSION'), '9.6\n');
+    expect(await refusal()).toContain('was made by Postgres 9.6');
+    expect(await runningHere()).toEqual([]);
+    await writeFile(join(standIn.data, 'postgres', 'cluster', 'PG_VERSION'), cluster);
+  });
+
+  it('says that the data directory cannot be made', async () => {
+    const data = join(standIn.home, 'package.json', 'data');
+    expect(await refusal({ data })).toContain('cannot be written');
+  });
+});
+
+describe('Ctrl-C and kill -9', () => {
+  it('leaves nothing running when interrupted at any moment of the start', async () => {
+    for (const moment of ['starting Postgres', 'starting the services', 'up at']) {
+      const { child, output, exit } = await drive();
+      await eventually(() => output().includes(moment), { deadlineMs: 20_000, what: moment });
+      child.kill('SIGINT');
+      await exit;
+      expect(await runningHere()).toEqual([]);
+    }
+  });
+
+  it('ends a start that hangs when interrupted', async () => {
+    await standIn.spoil('gateway', 'slow');
+    const { child, output, exit } = await drive();
+    await eventually(() => output().includes('starting the services'), { deadlineMs: 20_000 });
+    await eventually(() => standIn.environmentOf('gateway'), { deadlineMs: 20_000, what: 'the gateway' });
+    child.kill('SIGINT');
+    await exit;
+    expect(await runningHere()).toEqual([]);
+  });
+
+  it('takes over what was left when the supervisor was killed', async () => {
+    const { child, output, exit } = await drive();
+    await eventually(() => output().includes('up at'), { deadlineMs: 20_000 });
+    const before = await readRecord(standIn.data);
+    child.kill('SIGKILL');
+    await exit;
+    const platform = await up();
+    expect(named(platform, 'Postgres').pid).toBe(before?.servers['Postgres']?.pid);
+    expect(named(platform, 'NATS').pid).toBe(before?.servers['NATS']?.pid);
+    for (const identity of Object.values(before?.services ?? {})) expect(await isSameProcess(identity)).toBe(false);
+    await platform.stop();
+    expect(await runningHere()).toEqual([]);
+  });
+
+  it('starts again after kill -9 of everything at once', async () => {
+    const { child, output, exit } = await drive();
+    await eventually(() => output().includes('up at'), { deadlineMs: 20_000 });
+    const record = await readRecord(standIn.data);
+    child.kill('SIGKILL');
+    for (const { pid } of [...Object.values(record?.servers ?? {}), ...Object.values(record?.services ?? {})])
+      signalProcess(pid, 'SIGKILL');
+    await exit;
+    const platform = await up();
+    expect(await bodyOf(platform.address)).toBe('gateway');
+  });
+});
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((settle) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      settle(true);
+    });
+    socket.once('error', () => {
+      settle(false);
+    });
+  });
+}
+
+describe('where it keeps things', () => {
+  it('works below a folder of mode 0700', async () => {
+    const folder = join(standIn.home, 'private');
+    await mkdir(folder, { mode: 0o700 });
+    const platform = await up({ data: join(folder, 'data') });
+    expect(await bodyOf(platform.address)).toBe('gateway');
+    await platform.stop();
+    await removePostgres(join(folder, 'data', 'postgres'));
+  });
+});
