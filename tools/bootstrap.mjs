@@ -155,11 +155,9 @@ async function install() {
 }
 
 const projects = () =>
-  [
-    ...['libs', 'apps'].flatMap((group) => readdirSync(join(ROOT, group)).map((name) => join(group, name))),
-    'tools',
-    ...(existsSync(join(ROOT, 'tests')) ? readdirSync(join(ROOT, 'tests')).map((name) => join('tests', name)) : []),
-  ].filter((path) => existsSync(join(ROOT, path, 'tsconfig.lib.json')));
+  [...['libs', 'apps'].flatMap((group) => readdirSync(join(ROOT, group)).map((name) => join(group, name))), 'tools', 'tests'].filter(
+    (path) => existsSync(join(ROOT, path, 'tsconfig.lib.json')),
+  );
 
 const NOT_SOURCE = new Set(['node_modules', 'dist', 'out-tsc', 'fixtures']);
 
@@ -236,8 +234,8 @@ const SCRIPTS = {
   'test:integration': jest('--testPathPatterns', String.raw`\.int\.spec\.ts$`),
   'test:e2e': jest('--testPathPatterns', '/tests/e2e/'),
   'test:coverage': jest('--coverage', '--coverageProvider=v8'),
-  'test:performance': program('tests', 'performance', 'dist', 'main.js'),
-  'test:torture': program('tests', 'torture', 'dist', 'main.js'),
+  'test:performance': program('tests', 'dist', 'performance', 'main.js'),
+  'test:torture': program('tests', 'dist', 'torture', 'main.js'),
 };
 
 async function main([name, ...given]) {

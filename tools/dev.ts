@@ -1,86 +1,35 @@
-// `npm run dev`: the platform, started again whenever a source changes. The compiler watches the sources, this watches what it writes.
+// `npm run dev`: the compiler watches the sources, and the platform starts a service again whenever its code has changed.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-const PROJECT_GROUPS = ['libs', 'apps'];
-const LOOK_EVERY_MS = 400;
-const STOP_WITHIN_MS = 20_000;
+const STOP_MS_MAX = 30_000;
 
-const say = (text: string): void => {
-  process.stderr.write(`dev: ${text}\n`);
-};
+const projects = ['libs', 'apps'].flatMap((group) => readdirSync(group).map((name) => join(group, name, 'tsconfig.lib.json')));
+const start = (...args: readonly string[]): ChildProcess => spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] });
 
-const projects = (): readonly string[] => PROJECT_GROUPS.flatMap((group) => readdirSync(group).map((name) => join(group, name)));
+const compiler = start(join('node_modules', 'typescript', 'bin', 'tsc'), '-b', '--watch', '--preserveWatchOutput', ...projects);
+const platform = start(join('apps', 'cli', 'dist', 'main.js'), 'up', '--watch', ...process.argv.slice(2));
 
-/** The newest write to any build result, in milliseconds; specs are not built here. */
-function newestBuild(folder: string): number {
-  let newest = 0;
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) newest = Math.max(newest, newestBuild(path));
-    else if (entry.name.endsWith('.js')) newest = Math.max(newest, statSync(path).mtimeMs);
-  }
-  return newest;
-}
+const endOf = (child: ChildProcess): Promise<number> => new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
+const ends = { compiler: endOf(compiler), platform: endOf(platform) };
 
-const newest = (): number => Math.max(...projects().map((project) => newestBuild(join(project, 'dist'))));
-
-const ended = (child: ChildProcess): Promise<void> =>
-  child.exitCode !== null || child.signalCode !== null ? Promise.resolve() : new Promise((resolve) => child.once('exit', () => resolve()));
-
-async function stop(child: ChildProcess): Promise<void> {
+function stop(child: ChildProcess): void {
+  if (child.exitCode !== null) return;
   child.kill('SIGTERM');
-  const late = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
-  await ended(child);
-  clearTimeout(late);
+  setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX).unref();
 }
 
-const compiler = spawn(
-  process.execPath,
-  [
-    join('node_modules', 'typescript', 'bin', 'tsc'),
-    '-b',
-    '--watch',
-    '--preserveWatchOutput',
-    ...projects().map((path) => join(path, 'tsconfig.lib.json')),
-  ],
-  { stdio: ['ignore', 'inherit', 'inherit'] },
-);
-const up = (): ChildProcess =>
-  spawn(process.execPath, [join('apps', 'cli', 'dist', 'main.js'), 'up', ...process.argv.slice(2)], {
-    stdio: ['ignore', 'inherit', 'inherit'],
+// On a terminal both got the signal as well; a second one changes nothing.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    stop(platform);
+    stop(compiler);
   });
-
-let platform = up();
-let stopping = false;
-
-async function end(): Promise<void> {
-  if (stopping) return;
-  stopping = true;
-  await Promise.all([stop(platform), stop(compiler)]);
 }
 
-process.on('SIGINT', () => void end());
-process.on('SIGTERM', () => void end());
-
-/** Starts the platform again once what the compiler wrote has been quiet for one look. */
-async function watch(): Promise<void> {
-  let running = newest();
-  let seen = running;
-  while (!stopping) {
-    await Promise.race([new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS)), ended(compiler)]);
-    if (compiler.exitCode !== null) return;
-    const now = newest();
-    if (now !== running && now === seen) {
-      say('something changed: starting again, workflows go on where they are');
-      await stop(platform);
-      if (!stopping) platform = up();
-      running = now;
-    }
-    seen = now;
-  }
-}
-
-await watch();
-await end();
+const code = await Promise.race([ends.platform, ends.compiler]);
+stop(platform);
+stop(compiler);
+await Promise.all([ends.platform, ends.compiler]);
+process.exitCode = code;

@@ -59,12 +59,17 @@ export function shapeOf(type: ts.Type, checker: ts.TypeChecker): string {
   return ['{', ...lines, '}'].join('\n');
 }
 
-const ofPrimitive = (type: ts.Type, name: string): unknown => {
-  if ((type.flags & ts.TypeFlags.StringLike) !== 0) return name.endsWith('At') || name === 'at' ? '2026-01-05T09:30:00.000Z' : name;
-  if ((type.flags & ts.TypeFlags.NumberLike) !== 0) return 1;
-  if ((type.flags & ts.TypeFlags.BooleanLike) !== 0) return true;
-  return undefined;
-};
+const INSTANT = '2026-01-05T09:30:00.000Z';
+
+/** A value of text, a number or a flag by the name of its field; undefined for anything else. */
+function ofPrimitive(type: ts.Type, name: string): unknown {
+  const flags = isBrand(type) ? ts.TypeFlags.String : type.flags;
+  if ((flags & ts.TypeFlags.BooleanLike) !== 0) return true;
+  if ((flags & (ts.TypeFlags.StringLike | ts.TypeFlags.NumberLike)) === 0) return undefined;
+  if (name in TELLING) return TELLING[name];
+  if ((flags & ts.TypeFlags.NumberLike) !== 0) return 1;
+  return name.endsWith('At') ? INSTANT : name;
+}
 
 function exampleOfObject(type: ts.Type, checker: ts.TypeChecker, depth: number): Record<string, unknown> {
   const example: Record<string, unknown> = {};
@@ -83,10 +88,9 @@ function exampleOfList(type: ts.Type, checker: ts.TypeChecker, name: string, dep
 /** A value of a type: literals as they are, telling values by name, required fields only. */
 export function exampleOf(type: ts.Type, checker: ts.TypeChecker, name: string, depth = 0): unknown {
   if (type.isStringLiteral() || type.isNumberLiteral()) return type.value;
-  if ((type.flags & ts.TypeFlags.BooleanLike) !== 0) return true;
+  const primitive = ofPrimitive(type, name);
+  if (primitive !== undefined) return primitive;
   if (type.isUnion()) return exampleOf(type.types[0] ?? type, checker, name, depth);
   if (checker.isArrayType(type) || checker.isTupleType(type)) return exampleOfList(type, checker, name, depth);
-  const primitive = isBrand(type) ? (ofPrimitive(checker.getBaseConstraintOfType(type) ?? type, name) ?? name) : ofPrimitive(type, name);
-  if (primitive !== undefined) return TELLING[name] ?? (name.endsWith('At') ? '2026-01-05T09:30:00.000Z' : primitive);
   return depth >= DEPTH_MAX ? {} : exampleOfObject(type, checker, depth);
 }

@@ -1,0 +1,49 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { DriverAnswer, DriverTarget, Phase } from './driver.js';
+import type { LoadResult } from './load.js';
+
+/** The driver, as its parent sees it. */
+export class DriverProcess {
+  private constructor(private readonly child: ChildProcess) {}
+
+  static async start(target: DriverTarget): Promise<DriverProcess> {
+    const child = fork(fileURLToPath(new URL('./driver.js', import.meta.url)), [JSON.stringify(target)], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    await nextAnswer(child);
+    return new DriverProcess(child);
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  async run(phase: Phase): Promise<LoadResult> {
+    const answer = nextAnswer(this.child);
+    this.child.send(phase);
+    const given = await answer;
+    if ('result' in given) return given.result;
+    throw new Error('error' in given ? given.error : 'the driver answered something else');
+  }
+
+  async stop(): Promise<void> {
+    if (this.child.exitCode !== null) return;
+    const ended = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.disconnect();
+    await ended;
+  }
+}
+
+function nextAnswer(child: ChildProcess): Promise<DriverAnswer> {
+  return new Promise((resolve, reject) => {
+    const onExit = (code: number | null): void => {
+      reject(new Error(`the driver ended with ${String(code)}`));
+    };
+    child.once('exit', onExit);
+    child.once('message', (message) => {
+      child.off('exit', onExit);
+      resolve(message as DriverAnswer);
+    });
+  });
+}

@@ -1,0 +1,76 @@
+import type { PlanDraft, StepDraft } from '@taskmaster/contracts';
+import { makeRepository, type TestRepository } from '@taskmaster/testing';
+import type { HttpClient } from '../platform/http-client.js';
+
+const REQUIREMENTS = [
+  'Create a REST API for user management with authentication, including login, registration, and password reset functionality',
+  'Add a shopping cart with discounts and a checkout that sends an invoice',
+  'Build a search over articles with filters, paging and a cache',
+  'Write an export of monthly reports as CSV and PDF',
+];
+
+/** A little package whose test passes and takes no time. */
+export const sampleRepository = (): Promise<TestRepository> =>
+  makeRepository({
+    bare: true,
+    files: {
+      'package.json': JSON.stringify({ name: 'sample', version: '1.0.0', type: 'module', scripts: { test: 'node --test' } }, null, 2),
+      'src/sum.js': 'export const sum = (a, b) => a + b;\n',
+      'test/sum.test.js':
+        "import assert from 'node:assert';\nimport test from 'node:test';\nimport { sum } from '../src/sum.js';\n\ntest('adds', () => assert.equal(sum(1, 2), 3));\n",
+    },
+  });
+
+/** A chain of no-op steps and of commands that take a while, so that attempts are open whenever something is killed. */
+function slowPlan(links: number): PlanDraft {
+  const retry = { maxAttempts: 20, initialIntervalMs: 200, multiplier: 1 };
+  const steps = Array.from({ length: links }, (_, index): StepDraft => {
+    const input = index % 2 === 0 ? { builtin: 'noop' } : { command: ['sleep', '2'] };
+    return { id: `s${String(index + 1)}`, kind: 'command.run', input, dependsOn: index === 0 ? [] : [`s${String(index)}`], retry };
+  });
+  return { steps };
+}
+
+export interface Submission {
+  readonly id: string;
+  readonly profile: 'cicd' | 'simple';
+}
+
+const SUBMIT_ATTEMPTS_MAX = 5;
+
+/** Hands one workflow in; the same key makes a repeated request the same request. */
+async function submit(client: HttpClient, key: string, body: object): Promise<string> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const { status, body: answer } = await client.call('POST', '/api/workflows/execute', { body, headers: { 'idempotency-key': key } });
+      const id = (answer as { readonly id?: string } | undefined)?.id;
+      if (status < 300 && id !== undefined) return id;
+      throw new Error(`answered ${String(status)}: ${JSON.stringify(answer)}`);
+    } catch (error) {
+      if (attempt >= SUBMIT_ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+export interface LoadOptions {
+  readonly cicd: number;
+  readonly simple: number;
+  readonly repositories: readonly TestRepository[];
+  /** Steps of a simple workflow. */
+  readonly links: number;
+}
+
+/** Hands everything in at once and answers what was accepted. */
+export async function submitAll(client: HttpClient, { cicd, simple, repositories, links }: LoadOptions): Promise<readonly Submission[]> {
+  const ofCicd = Array.from({ length: cicd }, async (_, index): Promise<Submission> => {
+    const repository = repositories[index % repositories.length];
+    const requirement = `${REQUIREMENTS[index % REQUIREMENTS.length] ?? ''} (${String(index + 1)})`;
+    const body = { profile: 'cicd', requirement, repository: { url: repository?.path, branch: repository?.branch, forge: 'local' } };
+    return { id: await submit(client, `torture-cicd-${String(index)}`, body), profile: 'cicd' };
+  });
+  const ofSimple = Array.from({ length: simple }, async (_, index): Promise<Submission> => {
+    const body = { profile: 'simple', title: `chain ${String(index + 1)}`, plan: slowPlan(links) };
+    return { id: await submit(client, `torture-simple-${String(index)}`, body), profile: 'simple' };
+  });
+  return Promise.all([...ofCicd, ...ofSimple]);
+}
