@@ -17,9 +17,21 @@ export type WorkflowClientCommand =
 export type WorkflowSystemCommand =
   | Message<'AdmitWorkflow', Record<string, never>>
   /** Makes the start of a long step durable. The same holder asking again is answered `duplicate`: reattach, never start again. */
-  | Message<'StartStep', { readonly stepId: StepId; readonly attempt: number; readonly holder: string; readonly leaseMs: number; readonly assignment?: Assignment }>
+  | Message<
+      'StartStep',
+      {
+        readonly stepId: StepId;
+        readonly attempt: number;
+        readonly holder: string;
+        readonly leaseMs: number;
+        readonly assignment?: Assignment;
+      }
+    >
   | Message<'ReportProgress', { readonly stepId: StepId; readonly attempt: number; readonly message: string }>
-  | Message<'CompleteStep', { readonly stepId: StepId; readonly attempt: number; readonly by: string; readonly durationMs: number; readonly output: JsonObject }>
+  | Message<
+      'CompleteStep',
+      { readonly stepId: StepId; readonly attempt: number; readonly by: string; readonly durationMs: number; readonly output: JsonObject }
+    >
   | Message<'FailStep', { readonly stepId: StepId; readonly attempt: number; readonly by: string; readonly error: StepError }>
   /** A retry timer came due. */
   | Message<'RetryStep', { readonly stepId: StepId; readonly attempt: number }>
@@ -43,7 +55,14 @@ export type CommandType = Command['type'];
 
 /** Commands whose answer is remembered under their id. */
 export const CLIENT_COMMAND_TYPES = [
-  'RequestWorkflow', 'PauseWorkflow', 'ResumeWorkflow', 'CancelWorkflow', 'TransitionWorkflow', 'ResolveEscalation', 'IssueApiKey', 'RevokeApiKey',
+  'RequestWorkflow',
+  'PauseWorkflow',
+  'ResumeWorkflow',
+  'CancelWorkflow',
+  'TransitionWorkflow',
+  'ResolveEscalation',
+  'IssueApiKey',
+  'RevokeApiKey',
 ] as const satisfies readonly CommandType[];
 export type ClientCommandType = (typeof CLIENT_COMMAND_TYPES)[number];
 export const isClientCommandType = (type: string): type is ClientCommandType => (CLIENT_COMMAND_TYPES as readonly string[]).includes(type);

@@ -58,7 +58,18 @@ export interface ChainPlace {
  */
 export function chainText(previous: string, at: ChainPlace, event: Omit<NewEvent, 'id' | 'traceparent'>): string {
   return [
-    previous, at.stream, String(at.version), at.tenantId, event.type, String(event.schemaVersion), event.occurredAt, event.commandId,
-    event.actor.kind, event.actor.id, event.correlationId, event.causationId ?? '', event.dataText,
+    previous,
+    at.stream,
+    String(at.version),
+    at.tenantId,
+    event.type,
+    String(event.schemaVersion),
+    event.occurredAt,
+    event.commandId,
+    event.actor.kind,
+    event.actor.id,
+    event.correlationId,
+    event.causationId ?? '',
+    event.dataText,
   ].join('\n');
 }

@@ -91,26 +91,83 @@ export type WorkflowLifecycleEvent =
   | Message<'WorkflowPaused', { readonly reason: string }>
   | Message<'WorkflowResumed', { readonly reason: string; readonly deadlineAt: Timestamp }>
   | Message<'WorkflowCancellationRequested', { readonly reason: string }>
-  | Message<'WorkflowEnded', { readonly outcome: WorkflowOutcome; readonly reason: string; readonly result: JsonObject; readonly leftovers: readonly string[] }>
-  | Message<'RequirementsParsed', { readonly items: readonly RequirementItem[]; readonly metadata: RequirementMetadata; readonly use: InterpreterUse }>
-  | Message<'PlanAdopted', { readonly source: 'given' | 'decomposed'; readonly steps: readonly PlannedStep[]; readonly waves: readonly (readonly StepId[])[]; readonly criticalPath: readonly StepId[] }>
+  | Message<
+      'WorkflowEnded',
+      { readonly outcome: WorkflowOutcome; readonly reason: string; readonly result: JsonObject; readonly leftovers: readonly string[] }
+    >
+  | Message<
+      'RequirementsParsed',
+      { readonly items: readonly RequirementItem[]; readonly metadata: RequirementMetadata; readonly use: InterpreterUse }
+    >
+  | Message<
+      'PlanAdopted',
+      {
+        readonly source: 'given' | 'decomposed';
+        readonly steps: readonly PlannedStep[];
+        readonly waves: readonly (readonly StepId[])[];
+        readonly criticalPath: readonly StepId[];
+      }
+    >
   | Message<'PlanAmended', { readonly reason: string; readonly added: readonly PlannedStep[] }>
-  | Message<'PullRequestOpened', { readonly number: number; readonly url: string; readonly title: string; readonly source: string; readonly target: string; readonly head: string }>
+  | Message<
+      'PullRequestOpened',
+      {
+        readonly number: number;
+        readonly url: string;
+        readonly title: string;
+        readonly source: string;
+        readonly target: string;
+        readonly head: string;
+      }
+    >
   | Message<'PullRequestMerged', { readonly number: number; readonly commit: string; readonly target: string }>
   | Message<'PullRequestClosed', { readonly number: number; readonly reason: string }>
-  | Message<'ValidationRecorded', { readonly cycle: number; readonly passed: boolean; readonly commit: string; readonly base: string; readonly checks: readonly ValidationCheck[] }>
+  | Message<
+      'ValidationRecorded',
+      {
+        readonly cycle: number;
+        readonly passed: boolean;
+        readonly commit: string;
+        readonly base: string;
+        readonly checks: readonly ValidationCheck[];
+      }
+    >
   | Message<'EscalationRaised', { readonly escalationId: string; readonly reason: string; readonly deadlineAt: Timestamp }>
   | Message<'EscalationResolved', { readonly escalationId: string; readonly decision: 'retry' | 'fail'; readonly note: string }>;
 
 /** Everything that can happen to a step. */
 export type StepEvent =
-  | Message<'StepReadied', { readonly stepId: StepId; readonly attempt: number; readonly kind: StepKind; readonly input: JsonObject; readonly dueAt: Timestamp }>
+  | Message<
+      'StepReadied',
+      { readonly stepId: StepId; readonly attempt: number; readonly kind: StepKind; readonly input: JsonObject; readonly dueAt: Timestamp }
+    >
   | Message<'StepAssigned', { readonly stepId: StepId; readonly attempt: number; readonly assignment: Assignment }>
-  | Message<'StepStarted', { readonly stepId: StepId; readonly attempt: number; readonly holder: string; readonly leaseMs: number; readonly deadlineAt: Timestamp }>
+  | Message<
+      'StepStarted',
+      {
+        readonly stepId: StepId;
+        readonly attempt: number;
+        readonly holder: string;
+        readonly leaseMs: number;
+        readonly deadlineAt: Timestamp;
+      }
+    >
   | Message<'StepProgressed', { readonly stepId: StepId; readonly attempt: number; readonly message: string }>
-  | Message<'StepSucceeded', { readonly stepId: StepId; readonly attempt: number; readonly by: string; readonly durationMs: number; readonly output: JsonObject }>
+  | Message<
+      'StepSucceeded',
+      { readonly stepId: StepId; readonly attempt: number; readonly by: string; readonly durationMs: number; readonly output: JsonObject }
+    >
   | Message<'StepFailed', { readonly stepId: StepId; readonly attempt: number; readonly by: string; readonly error: StepError }>
-  | Message<'StepRetryScheduled', { readonly stepId: StepId; readonly attempt: number; readonly retryAt: Timestamp; readonly strategy: string; readonly excludedAgents: readonly AgentId[] }>
+  | Message<
+      'StepRetryScheduled',
+      {
+        readonly stepId: StepId;
+        readonly attempt: number;
+        readonly retryAt: Timestamp;
+        readonly strategy: string;
+        readonly excludedAgents: readonly AgentId[];
+      }
+    >
   | Message<'StepSkipped', { readonly stepId: StepId; readonly reason: string }>
   | Message<'StepCancelled', { readonly stepId: StepId; readonly attempt: number; readonly reason: string }>;
 

@@ -32,11 +32,23 @@ export interface NoticeCover {
 }
 
 const GROUPS: Readonly<Record<StepKind, KindGroup | undefined>> = {
-  'requirements.parse': 'requirements', 'requirements.decompose': 'requirements', 'requirements.instruct': 'requirements', 'requirements.check': 'requirements',
-  'agent.run': 'agent', 'agent.review': 'agent', 'command.run': 'command',
-  'change.land': 'change', 'change.validate': 'change', 'change.merge': 'change', 'change.discard': 'change',
-  'workflow.run': 'state', 'wait.timer': 'state', 'wait.signal': 'state',
-  'human.approve': undefined, 'human.input': undefined, 'external.call': undefined,
+  'requirements.parse': 'requirements',
+  'requirements.decompose': 'requirements',
+  'requirements.instruct': 'requirements',
+  'requirements.check': 'requirements',
+  'agent.run': 'agent',
+  'agent.review': 'agent',
+  'command.run': 'command',
+  'change.land': 'change',
+  'change.validate': 'change',
+  'change.merge': 'change',
+  'change.discard': 'change',
+  'workflow.run': 'state',
+  'wait.timer': 'state',
+  'wait.signal': 'state',
+  'human.approve': undefined,
+  'human.input': undefined,
+  'external.call': undefined,
 };
 
 /** The group whose subject carries a kind's notices; undefined for kinds that people or programs answer. */

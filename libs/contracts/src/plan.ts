@@ -3,9 +3,23 @@ import type { JsonObject } from './json.js';
 
 /** What a step is; decides which service does it (design 4.3). */
 export const STEP_KINDS = [
-  'requirements.parse', 'requirements.decompose', 'requirements.instruct', 'requirements.check',
-  'agent.run', 'agent.review', 'command.run', 'change.land', 'change.validate', 'change.merge', 'change.discard',
-  'human.approve', 'human.input', 'external.call', 'workflow.run', 'wait.timer', 'wait.signal',
+  'requirements.parse',
+  'requirements.decompose',
+  'requirements.instruct',
+  'requirements.check',
+  'agent.run',
+  'agent.review',
+  'command.run',
+  'change.land',
+  'change.validate',
+  'change.merge',
+  'change.discard',
+  'human.approve',
+  'human.input',
+  'external.call',
+  'workflow.run',
+  'wait.timer',
+  'wait.signal',
 ] as const;
 export type StepKind = (typeof STEP_KINDS)[number];
 
@@ -75,8 +89,7 @@ export interface PlannedStep {
 
 /** Input of `command.run`. The built-in `noop` does nothing and succeeds; anything else is run in a workspace, without a shell. */
 export type CommandRunInput =
-  | { readonly builtin: 'noop' }
-  | { readonly command: readonly string[]; readonly env?: Readonly<Record<string, string>> };
+  { readonly builtin: 'noop' } | { readonly command: readonly string[]; readonly env?: Readonly<Record<string, string>> };
 
 /** A command that proves something about a checkout: its exit decides. */
 export interface ValidationCommand {

@@ -4,7 +4,15 @@ import type { AgentProfile, Assignment, Role, StepError } from './events.js';
 import type { AgentId, StepId, TenantId, Timestamp, WorkflowId } from './ids.js';
 import type { JsonObject } from './json.js';
 import type { PlannedStep, StepKind } from './plan.js';
-import type { Priority, ProfileName, RepositoryRef, WorkflowOptions, WorkflowOutcome, WorkflowPhase, WorkflowStatus } from './workflow-request.js';
+import type {
+  Priority,
+  ProfileName,
+  RepositoryRef,
+  WorkflowOptions,
+  WorkflowOutcome,
+  WorkflowPhase,
+  WorkflowStatus,
+} from './workflow-request.js';
 
 /** A workflow as lists and pages show it. */
 export interface WorkflowSummary {
@@ -58,7 +66,14 @@ export interface WorkflowView extends WorkflowSummary {
   readonly waves: readonly (readonly StepId[])[];
   readonly criticalPath: readonly StepId[];
   readonly allowedTransitions: readonly string[];
-  readonly pullRequest?: { readonly number: number; readonly url: string; readonly source: string; readonly target: string; readonly state: 'open' | 'merged' | 'closed'; readonly commit?: string };
+  readonly pullRequest?: {
+    readonly number: number;
+    readonly url: string;
+    readonly source: string;
+    readonly target: string;
+    readonly state: 'open' | 'merged' | 'closed';
+    readonly commit?: string;
+  };
   readonly validations: readonly { readonly cycle: number; readonly passed: boolean; readonly commit: string }[];
   readonly escalation?: { readonly escalationId: string; readonly reason: string; readonly deadlineAt: Timestamp };
   readonly result?: JsonObject;
@@ -161,7 +176,10 @@ export interface Queries {
     { readonly tenantId: TenantId; readonly workflowId?: string; readonly after: number; readonly limit: number },
     { readonly events: readonly RecordedEvent[]; readonly head: number },
   ];
-  GetStepContext: [{ readonly tenantId: TenantId; readonly workflowId: WorkflowId; readonly stepId: StepId; readonly attempt: number }, StepContext | null];
+  GetStepContext: [
+    { readonly tenantId: TenantId; readonly workflowId: WorkflowId; readonly stepId: StepId; readonly attempt: number },
+    StepContext | null,
+  ];
   ListAgents: [{ readonly tenantId: TenantId }, { readonly items: readonly AgentView[] }];
   /** Looks a presented key up by the SHA-256 of its text. */
   FindApiKey: [{ readonly hash: string }, ApiKeyView | null];
@@ -172,7 +190,17 @@ export interface Queries {
   GetHealth: [Record<string, never>, { readonly service: string; readonly database: 'up' | 'down'; readonly detail: string }];
 }
 export const QUERY_TYPES = [
-  'GetWorkflow', 'ListWorkflows', 'GetWorkflowHistory', 'ListEvents', 'GetStepContext', 'ListAgents', 'FindApiKey', 'GetCounts', 'VerifyLog', 'RenewLeases', 'GetHealth',
+  'GetWorkflow',
+  'ListWorkflows',
+  'GetWorkflowHistory',
+  'ListEvents',
+  'GetStepContext',
+  'ListAgents',
+  'FindApiKey',
+  'GetCounts',
+  'VerifyLog',
+  'RenewLeases',
+  'GetHealth',
 ] as const;
 export type QueryType = (typeof QUERY_TYPES)[number];
 export type QueryOf<Q extends QueryType> = Queries[Q][0];

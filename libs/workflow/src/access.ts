@@ -23,7 +23,8 @@ export const accessDecider: Decider<Access, AccessCommand, AccessEvent> = {
     const known = access.keys[command.data.keyId];
     switch (command.type) {
       case 'IssueApiKey':
-        if (known !== undefined) return known.hash === command.data.hash ? noop('issued before') : reject('api-key-already-issued', 'a key of this id exists');
+        if (known !== undefined)
+          return known.hash === command.data.hash ? noop('issued before') : reject('api-key-already-issued', 'a key of this id exists');
         return accept<AccessEvent>({ type: 'ApiKeyIssued', data: command.data });
       case 'RevokeApiKey':
         if (known === undefined) return reject('api-key-not-found', 'there is no such key');

@@ -84,15 +84,26 @@ export function failFacts(w: LiveWorkflow, reason: string, _now: Timestamp): rea
 }
 
 export const cancelOpenSteps = (w: LiveWorkflow, reason: string): readonly WorkflowEvent[] =>
-  Object.values(w.steps).filter(isOpen).map((step) => ({ type: 'StepCancelled', data: { stepId: step.spec.id, attempt: attemptOf(step), reason } }));
+  Object.values(w.steps)
+    .filter(isOpen)
+    .map((step) => ({ type: 'StepCancelled', data: { stepId: step.spec.id, attempt: attemptOf(step), reason } }));
 
-function transitionAlong(w: LiveWorkflow, profile: Profile, goal: { readonly to: string; readonly reason: string }): readonly WorkflowEvent[] {
+function transitionAlong(
+  w: LiveWorkflow,
+  profile: Profile,
+  goal: { readonly to: string; readonly reason: string },
+): readonly WorkflowEvent[] {
   const { strict } = w.request.options;
   const way = pathTo(profile, { from: w.state, to: goal.to }, strict) ?? pathTo(profile, { from: w.state, to: profile.cancelled }, strict);
   invariant(way !== undefined && way.length > 0, 'every state has a way to an end');
   return way.map((to, i) => ({
     type: 'WorkflowTransitioned',
-    data: { from: i === 0 ? w.state : (way[i - 1] ?? w.state), to, reason: goal.reason, metadata: i < way.length - 1 ? { passing: true } : {} },
+    data: {
+      from: i === 0 ? w.state : (way[i - 1] ?? w.state),
+      to,
+      reason: goal.reason,
+      metadata: i < way.length - 1 ? { passing: true } : {},
+    },
   }));
 }
 
@@ -100,7 +111,8 @@ function transitionAlong(w: LiveWorkflow, profile: Profile, goal: { readonly to:
 function closing(w: LiveWorkflow, profile: Profile, now: Timestamp): readonly WorkflowEvent[] {
   const outcome: WorkflowOutcome = w.cancelling === null ? (profile.terminal[w.state] ?? 'failed') : 'cancelled';
   const never = (w.plan?.stepIds ?? []).filter((stepId) => w.steps[stepId]?.situation.status === 'pending');
-  if (never.length > 0) return never.map((stepId) => ({ type: 'StepSkipped', data: { stepId, reason: `the workflow was ${outcome} before` } }));
+  if (never.length > 0)
+    return never.map((stepId) => ({ type: 'StepSkipped', data: { stepId, reason: `the workflow was ${outcome} before` } }));
   const id = stageStepId('discard', 0);
   const discard = w.steps[id];
   if (discard === undefined && outcome !== 'completed' && hasLeftTraces(w)) return [stageReadied(id, 'change.discard', { outcome }, now)];
@@ -111,7 +123,8 @@ function closing(w: LiveWorkflow, profile: Profile, now: Timestamp): readonly Wo
 
 /** Only work in a repository leaves branches and workspaces behind. */
 const hasLeftTraces = (w: LiveWorkflow): boolean =>
-  w.request.repository !== undefined && Object.values(w.steps).some((step) => /^(agent|command|change)\./.test(step.spec.kind) && step.situation.status !== 'pending');
+  w.request.repository !== undefined &&
+  Object.values(w.steps).some((step) => /^(agent|command|change)\./.test(step.spec.kind) && step.situation.status !== 'pending');
 
 function leftoversOf(w: LiveWorkflow, id: StepId): readonly string[] {
   const situation = w.steps[id]?.situation;

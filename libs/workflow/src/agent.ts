@@ -3,7 +3,13 @@ import { accept, noop, reject, type Decider } from './decider.js';
 
 export type Agent =
   | { readonly status: 'absent' }
-  | { readonly status: 'registered'; readonly version: number; readonly profile: AgentProfile; readonly available: boolean; readonly detail: string };
+  | {
+      readonly status: 'registered';
+      readonly version: number;
+      readonly profile: AgentProfile;
+      readonly available: boolean;
+      readonly detail: string;
+    };
 
 const same = (a: AgentProfile, b: AgentProfile): boolean => JSON.stringify(a) === JSON.stringify(b);
 
@@ -16,7 +22,9 @@ export const agentDecider: Decider<Agent, AgentCommand, AgentEvent> = {
       case 'RegisterAgent': {
         const { profile } = command.data;
         if (agent.status === 'absent') return accept<AgentEvent>({ type: 'AgentRegistered', data: { profile } });
-        return same(agent.profile, profile) ? noop('already registered so') : accept<AgentEvent>({ type: 'AgentRevised', data: { profile } });
+        return same(agent.profile, profile)
+          ? noop('already registered so')
+          : accept<AgentEvent>({ type: 'AgentRevised', data: { profile } });
       }
       case 'ReportAgentAvailability': {
         const { available, detail } = command.data;

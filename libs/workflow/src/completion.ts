@@ -1,5 +1,13 @@
 import {
-  err, isJsonObject, ok, type InterpreterUse, type JsonObject, type PlanDraft, type RequirementItem, type RequirementMetadata, type Result,
+  err,
+  isJsonObject,
+  ok,
+  type InterpreterUse,
+  type JsonObject,
+  type PlanDraft,
+  type RequirementItem,
+  type RequirementMetadata,
+  type Result,
   type WorkflowEvent,
 } from '@taskmaster/contracts';
 import { parsePlan } from './plan.js';
@@ -22,7 +30,9 @@ export function factsOfOutput(w: LiveWorkflow, step: Step, output: JsonObject): 
     case 'change.merge':
       return merged(w, output);
     case 'change.discard':
-      return ok(w.pullRequest?.state === 'open' ? [{ type: 'PullRequestClosed', data: { number: w.pullRequest.number, reason: w.reason } }] : []);
+      return ok(
+        w.pullRequest?.state === 'open' ? [{ type: 'PullRequestClosed', data: { number: w.pullRequest.number, reason: w.reason } }] : [],
+      );
     default:
       return ok([]);
   }
@@ -30,8 +40,13 @@ export function factsOfOutput(w: LiveWorkflow, step: Step, output: JsonObject): 
 
 function parsed(output: JsonObject): Result<readonly WorkflowEvent[], string> {
   const { items, metadata, use } = output;
-  if (!Array.isArray(items) || items.length === 0 || !isJsonObject(metadata) || !isJsonObject(use)) return err('it names no actionable items');
-  const data = { items: items as unknown as RequirementItem[], metadata: metadata as unknown as RequirementMetadata, use: use as unknown as InterpreterUse };
+  if (!Array.isArray(items) || items.length === 0 || !isJsonObject(metadata) || !isJsonObject(use))
+    return err('it names no actionable items');
+  const data = {
+    items: items as unknown as RequirementItem[],
+    metadata: metadata as unknown as RequirementMetadata,
+    use: use as unknown as InterpreterUse,
+  };
   return ok([{ type: 'RequirementsParsed', data }]);
 }
 
@@ -47,7 +62,14 @@ function landed(w: LiveWorkflow, output: JsonObject): Result<readonly WorkflowEv
   if (typeof number !== 'number') return err('it names no pull request');
   const texts = [url, title, source, target, head];
   if (!texts.every((text) => typeof text === 'string')) return err('its pull request is incomplete');
-  const pullRequest = { number, url: String(url), title: String(title), source: String(source), target: String(target), head: String(head) };
+  const pullRequest = {
+    number,
+    url: String(url),
+    title: String(title),
+    source: String(source),
+    target: String(target),
+    head: String(head),
+  };
   const known = w.pullRequest !== null && w.pullRequest.number === number && w.pullRequest.head === head;
   return ok(known ? [] : [{ type: 'PullRequestOpened', data: pullRequest }]);
 }

@@ -1,5 +1,10 @@
 import {
-  addMs, assertNever, STEP_OUTPUT_BYTES_MAX, type StepError, type WorkflowEvent, type WorkflowSystemCommand,
+  addMs,
+  assertNever,
+  STEP_OUTPUT_BYTES_MAX,
+  type StepError,
+  type WorkflowEvent,
+  type WorkflowSystemCommand,
 } from '@taskmaster/contracts';
 import { advance } from './advance.js';
 import { factsOfOutput } from './completion.js';
@@ -49,13 +54,18 @@ const draftOf = (w: LiveWorkflow, context: DecisionContext): Draft => ({ now: co
 
 function start(data: Of<'StartStep'>, { w, step }: At, context: DecisionContext): Answer {
   const { situation } = step;
-  if (situation.status === 'running') return situation.holder === data.holder ? { kind: 'duplicate' } : { kind: 'held', holder: situation.holder };
+  if (situation.status === 'running')
+    return situation.holder === data.holder ? { kind: 'duplicate' } : { kind: 'held', holder: situation.holder };
   if (situation.status !== 'ready') return noop(`the step is ${situation.status}`);
   if (w.paused !== null) return noop('the workflow is paused; resuming readies the step again');
   if (context.agentFree === false) return { kind: 'later', detail: 'the agent is at its limit', retryAfterMs: 250 };
   const { stepId, attempt, holder, leaseMs, assignment } = data;
-  const assigned: readonly WorkflowEvent[] = assignment === undefined ? [] : [{ type: 'StepAssigned', data: { stepId, attempt, assignment } }];
-  const started: WorkflowEvent = { type: 'StepStarted', data: { stepId, attempt, holder, leaseMs, deadlineAt: addMs(context.now, step.spec.timeoutMs) } };
+  const assigned: readonly WorkflowEvent[] =
+    assignment === undefined ? [] : [{ type: 'StepAssigned', data: { stepId, attempt, assignment } }];
+  const started: WorkflowEvent = {
+    type: 'StepStarted',
+    data: { stepId, attempt, holder, leaseMs, deadlineAt: addMs(context.now, step.spec.timeoutMs) },
+  };
   return accept(...advance(record(draftOf(w, context), ...assigned, started)).events);
 }
 
@@ -77,10 +87,21 @@ function complete(data: Of<'CompleteStep'>, at: At, context: DecisionContext): A
   const no = whyNotSettle(data.by, step);
   if (no !== undefined) return noop(no);
   if (JSON.stringify(data.output).length > STEP_OUTPUT_BYTES_MAX) {
-    return settleFailed(data.by, { type: 'validation', message: `the output is larger than ${String(STEP_OUTPUT_BYTES_MAX)} bytes`, retryable: false }, at, context);
+    return settleFailed(
+      data.by,
+      { type: 'validation', message: `the output is larger than ${String(STEP_OUTPUT_BYTES_MAX)} bytes`, retryable: false },
+      at,
+      context,
+    );
   }
   const facts = factsOfOutput(w, step, data.output);
-  if (!facts.ok) return settleFailed(data.by, { type: 'internal', message: `the output cannot be believed: ${facts.error}`, retryable: true }, at, context);
+  if (!facts.ok)
+    return settleFailed(
+      data.by,
+      { type: 'internal', message: `the output cannot be believed: ${facts.error}`, retryable: true },
+      at,
+      context,
+    );
   const succeeded = record(draftOf(w, context), { type: 'StepSucceeded', data }, ...facts.value);
   return accept(...advance(succeeded).events);
 }
@@ -100,12 +121,23 @@ function settleFailed(by: string, error: StepError, { w, step }: At, context: De
   const after = failed.workflow.steps[stepId] ?? step;
   const agentId = assignmentOf(step)?.agentId;
   const again = retryOf(
-    { policy: step.spec.retry, error, attempt, lost: after.lost, excludedAgents: step.excludedAgents, key: stepId, ...(agentId === undefined ? {} : { agentId }) },
+    {
+      policy: step.spec.retry,
+      error,
+      attempt,
+      lost: after.lost,
+      excludedAgents: step.excludedAgents,
+      key: stepId,
+      ...(agentId === undefined ? {} : { agentId }),
+    },
     context.now,
   );
   if (again === undefined) return accept(...advance(failed).events);
   const { retryAt, strategy, excludedAgents } = again;
-  const scheduled = record(failed, { type: 'StepRetryScheduled', data: { stepId, attempt: attempt + 1, retryAt, strategy, excludedAgents } });
+  const scheduled = record(failed, {
+    type: 'StepRetryScheduled',
+    data: { stepId, attempt: attempt + 1, retryAt, strategy, excludedAgents },
+  });
   const due = retryAt <= context.now && w.paused === null;
   return accept(...advance(due ? record(scheduled, readied(after, attempt + 1, context.now)) : scheduled).events);
 }
@@ -123,8 +155,18 @@ function expire(data: Of<'ExpireStep'>, at: At, context: DecisionContext): Answe
   const { situation, spec } = at.step;
   if (situation.status !== 'running') return noop(`the step is ${situation.status}`);
   if (situation.deadlineAt <= context.now) {
-    return settleFailed('deadline', { type: 'timeout', message: `the attempt took longer than ${String(spec.timeoutMs)} ms`, retryable: true }, at, context);
+    return settleFailed(
+      'deadline',
+      { type: 'timeout', message: `the attempt took longer than ${String(spec.timeoutMs)} ms`, retryable: true },
+      at,
+      context,
+    );
   }
   if (data.leaseExpiresAt === undefined || data.leaseExpiresAt > context.now) return noop('neither lease nor deadline has passed');
-  return settleFailed('lease', { type: 'internal', message: `its holder ${situation.holder} was lost`, retryable: true, lost: true }, at, context);
+  return settleFailed(
+    'lease',
+    { type: 'internal', message: `its holder ${situation.holder} was lost`, retryable: true, lost: true },
+    at,
+    context,
+  );
 }

@@ -3,17 +3,26 @@ import { describe, expect, it } from '@jest/globals';
 import { accessDecider } from './access.js';
 import { agentDecider } from './agent.js';
 import type { workflowDecider } from './decide.js';
-import type { Story} from './story.fixture.js';
+import type { Story } from './story.fixture.js';
 import { agentStep, assignment, diamond, lines, noopStep, options, planRequest, requirementRequest, step, story } from './story.fixture.js';
 
 const cicd = (): Story => story().request(requirementRequest()).planned(agentStep('one'));
 const running = (): Story => cicd().start('one', 1, assignment);
-const ended = (): Story => story().request(planRequest({ steps: [noopStep('a')] })).complete('a');
+const ended = (): Story =>
+  story()
+    .request(planRequest({ steps: [noopStep('a')] }))
+    .complete('a');
 
 describe('the simple profile', () => {
   it('costs sixteen events for a five-step diamond, in four commands besides the joins', () => {
     const told = story().request(planRequest(diamond));
-    expect(lines(told.events)).toEqual(['WorkflowRequested', 'WorkflowAdmitted', 'WorkflowTransitioned in_progress', 'PlanAdopted', 'StepReadied a']);
+    expect(lines(told.events)).toEqual([
+      'WorkflowRequested',
+      'WorkflowAdmitted',
+      'WorkflowTransitioned in_progress',
+      'PlanAdopted',
+      'StepReadied a',
+    ]);
     told.complete('a').complete('b').complete('c').complete('d').complete('e');
     expect(told.events).toHaveLength(16);
     expect(lines(told.events).slice(-3)).toEqual(['StepSucceeded e', 'WorkflowTransitioned completed', 'WorkflowEnded']);
@@ -28,7 +37,9 @@ describe('the simple profile', () => {
   });
 
   it('readies no more steps at once than the workflow allows', () => {
-    const told = story().request(planRequest({ steps: ['a', 'b', 'c'].map((id) => noopStep(id)) }, { options: { ...options, maxConcurrentSteps: 2 } }));
+    const told = story().request(
+      planRequest({ steps: ['a', 'b', 'c'].map((id) => noopStep(id)) }, { options: { ...options, maxConcurrentSteps: 2 } }),
+    );
     expect(lines(told.events).filter((line) => line.startsWith('StepReadied'))).toEqual(['StepReadied a', 'StepReadied b']);
     told.complete('a');
     expect(lines(told.events).at(-1)).toBe('StepReadied c');
@@ -36,7 +47,10 @@ describe('the simple profile', () => {
 
   it('goes on past a failed step whose policy says to continue', () => {
     const forgiving = { ...noopStep('a'), onFailure: 'continue', retry: { maxAttempts: 1 } } as const;
-    const told = story().request(planRequest({ steps: [forgiving, noopStep('b', 'a')] })).fail('a').complete('b');
+    const told = story()
+      .request(planRequest({ steps: [forgiving, noopStep('b', 'a')] }))
+      .fail('a')
+      .complete('b');
     expect(told.live.ended?.outcome).toBe('completed');
   });
 });
@@ -44,8 +58,20 @@ describe('the simple profile', () => {
 describe('the cicd profile', () => {
   it('walks every state from the requirement to the merge', () => {
     const told = running().complete('one', { commit: 'c' }).landed(1).validated(1, true).merged(1);
-    expect(lines(told.events).filter((line) => line.startsWith('WorkflowTransitioned')).map((line) => line.split(' ')[1])).toEqual([
-      'nlp_parsing', 'task_decomposition', 'dependency_resolution', 'agent_assignment', 'processing', 'pr_created', 'validation_running', 'validation_passed', 'merged',
+    expect(
+      lines(told.events)
+        .filter((line) => line.startsWith('WorkflowTransitioned'))
+        .map((line) => line.split(' ')[1]),
+    ).toEqual([
+      'nlp_parsing',
+      'task_decomposition',
+      'dependency_resolution',
+      'agent_assignment',
+      'processing',
+      'pr_created',
+      'validation_running',
+      'validation_passed',
+      'merged',
     ]);
     expect(told.live.ended).toMatchObject({ outcome: 'completed', result: { commit: 'merge-1' } });
   });
@@ -64,7 +90,11 @@ describe('the cicd profile', () => {
   });
 
   it('asks a person when the limit of fix cycles is reached, and fails when nobody answers', () => {
-    const told = story().request(requirementRequest({ options: { ...options, maxFixCycles: 1 } })).planned(agentStep('one')).start('one', 1, assignment).complete('one');
+    const told = story()
+      .request(requirementRequest({ options: { ...options, maxFixCycles: 1 } }))
+      .planned(agentStep('one'))
+      .start('one', 1, assignment)
+      .complete('one');
     told.landed(1).validated(1, false).start('fix-1', 1, assignment).complete('fix-1').landed(2).validated(2, false);
     expect(told.live.escalation?.reason).toBe('validation still fails after 1 fix cycles');
     expect(told.live.slot).toBe('none');
@@ -74,7 +104,11 @@ describe('the cicd profile', () => {
   });
 
   it('tries once more when the person says retry', () => {
-    const told = story().request(requirementRequest({ options: { ...options, maxFixCycles: 0 } })).planned(agentStep('one')).start('one', 1, assignment).complete('one');
+    const told = story()
+      .request(requirementRequest({ options: { ...options, maxFixCycles: 0 } }))
+      .planned(agentStep('one'))
+      .start('one', 1, assignment)
+      .complete('one');
     told.landed(1).validated(1, false);
     const escalationId = told.live.escalation?.escalationId ?? '';
     told.must({ type: 'ResolveEscalation', data: { escalationId, decision: 'retry', note: 'once more' } });
@@ -104,7 +138,10 @@ describe('the cicd profile', () => {
 describe('attempts', () => {
   it('answers another holder held, the same holder duplicate, and a stale attempt noop', () => {
     const told = running();
-    const start = (holder: string, attempt = 1): WorkflowCommand => ({ type: 'StartStep', data: { stepId: step('one'), attempt, holder, leaseMs: 1 } });
+    const start = (holder: string, attempt = 1): WorkflowCommand => ({
+      type: 'StartStep',
+      data: { stepId: step('one'), attempt, holder, leaseMs: 1 },
+    });
     expect(told.when(start('other'))).toEqual({ kind: 'held', holder: 'holder' });
     expect(told.when(start('holder'))).toEqual({ kind: 'duplicate' });
     expect(told.when(start('holder', 2)).kind).toBe('noop');
@@ -112,12 +149,20 @@ describe('attempts', () => {
 
   it('ignores a result from whoever does not hold the attempt', () => {
     const told = running();
-    expect(told.when({ type: 'CompleteStep', data: { stepId: step('one'), attempt: 1, by: 'zombie', durationMs: 1, output: {} } }).kind).toBe('noop');
-    expect(told.complete('one').when({ type: 'CompleteStep', data: { stepId: step('one'), attempt: 1, by: 'holder', durationMs: 1, output: {} } }).kind).toBe('noop');
+    expect(
+      told.when({ type: 'CompleteStep', data: { stepId: step('one'), attempt: 1, by: 'zombie', durationMs: 1, output: {} } }).kind,
+    ).toBe('noop');
+    expect(
+      told
+        .complete('one')
+        .when({ type: 'CompleteStep', data: { stepId: step('one'), attempt: 1, by: 'holder', durationMs: 1, output: {} } }).kind,
+    ).toBe('noop');
   });
 
   it('refuses the result of work with outside effects that was never started durably', () => {
-    expect(cicd().when({ type: 'CompleteStep', data: { stepId: step('one'), attempt: 1, by: 'holder', durationMs: 1, output: {} } }).kind).toBe('noop');
+    expect(
+      cicd().when({ type: 'CompleteStep', data: { stepId: step('one'), attempt: 1, by: 'holder', durationMs: 1, output: {} } }).kind,
+    ).toBe('noop');
   });
 
   it('gives a failed attempt to another agent at once', () => {
@@ -135,7 +180,12 @@ describe('attempts', () => {
   });
 
   it('fails the workflow when the policy is exhausted, and discards what it left behind before it ends', () => {
-    const told = running().fail('one').start('one', 2, assignment).fail('one', undefined, 2).start('one', 3, assignment).fail('one', undefined, 3);
+    const told = running()
+      .fail('one')
+      .start('one', 2, assignment)
+      .fail('one', undefined, 2)
+      .start('one', 3, assignment)
+      .fail('one', undefined, 3);
     expect(told.live.state).toBe('failed');
     expect(told.live.status).toBe('active');
     told.start('tm-discard-0').complete('tm-discard-0', { leftovers: ['refs/tm/salvage/x'] });
@@ -154,7 +204,9 @@ describe('attempts', () => {
 
   it('fails an attempt past its deadline and leaves one within its lease alone', () => {
     const told = running();
-    expect(told.when({ type: 'ExpireStep', data: { stepId: step('one'), attempt: 1, leaseExpiresAt: told.after(10).now } }).kind).toBe('accepted');
+    expect(told.when({ type: 'ExpireStep', data: { stepId: step('one'), attempt: 1, leaseExpiresAt: told.after(10).now } }).kind).toBe(
+      'accepted',
+    );
     const other = running();
     expect(other.when({ type: 'ExpireStep', data: { stepId: step('one'), attempt: 1 } }).kind).toBe('noop');
     other.after(1_800_001).must({ type: 'ExpireStep', data: { stepId: step('one'), attempt: 1 } });
@@ -163,7 +215,10 @@ describe('attempts', () => {
 
   it('asks again later when the agent is at its limit', () => {
     const told = cicd();
-    expect(told.when({ type: 'StartStep', data: { stepId: step('one'), attempt: 1, holder: 'h', leaseMs: 1, assignment } }, { agentFree: false }).kind).toBe('later');
+    expect(
+      told.when({ type: 'StartStep', data: { stepId: step('one'), attempt: 1, holder: 'h', leaseMs: 1, assignment } }, { agentFree: false })
+        .kind,
+    ).toBe('later');
   });
 
   it('records progress of a running attempt only', () => {
@@ -185,15 +240,20 @@ describe('pause and resume', () => {
     expect(told.live.steps[step('two')]?.situation).toMatchObject({ status: 'ready', attempt: 1 });
   });
 
-  it('does not count the pause against the workflow\'s deadline', () => {
+  it("does not count the pause against the workflow's deadline", () => {
     const told = cicd();
     const before = Date.parse(told.live.deadlineAt);
-    told.must({ type: 'PauseWorkflow', data: { reason: '' } }).after(10_000).must({ type: 'ResumeWorkflow', data: { reason: '' } });
+    told
+      .must({ type: 'PauseWorkflow', data: { reason: '' } })
+      .after(10_000)
+      .must({ type: 'ResumeWorkflow', data: { reason: '' } });
     expect(Date.parse(told.live.deadlineAt) - before).toBe(10_001);
   });
 
   it('holds a due retry back until it is resumed', () => {
-    const told = running().fail('one', { type: 'network', message: 'unreachable', retryable: true }).must({ type: 'PauseWorkflow', data: { reason: '' } });
+    const told = running()
+      .fail('one', { type: 'network', message: 'unreachable', retryable: true })
+      .must({ type: 'PauseWorkflow', data: { reason: '' } });
     expect(told.after(60_000).when({ type: 'RetryStep', data: { stepId: step('one'), attempt: 2 } }).kind).toBe('noop');
     told.must({ type: 'ResumeWorkflow', data: { reason: '' } }).must({ type: 'RetryStep', data: { stepId: step('one'), attempt: 2 } });
     expect(lines(told.events).at(-1)).toBe('StepReadied one');
@@ -203,19 +263,30 @@ describe('pause and resume', () => {
 describe('cancel', () => {
   it('cancels open steps at once, discards what was left behind, then ends', () => {
     const told = running().must({ type: 'CancelWorkflow', data: { reason: 'changed my mind' } });
-    expect(lines(told.events).slice(-4)).toEqual(['WorkflowCancellationRequested', 'StepCancelled one', 'WorkflowTransitioned cancelled', 'StepReadied tm-discard-0']);
-    expect(told.when({ type: 'CompleteStep', data: { stepId: step('one'), attempt: 1, by: 'holder', durationMs: 1, output: {} } }).kind).toBe('noop');
+    expect(lines(told.events).slice(-4)).toEqual([
+      'WorkflowCancellationRequested',
+      'StepCancelled one',
+      'WorkflowTransitioned cancelled',
+      'StepReadied tm-discard-0',
+    ]);
+    expect(
+      told.when({ type: 'CompleteStep', data: { stepId: step('one'), attempt: 1, by: 'holder', durationMs: 1, output: {} } }).kind,
+    ).toBe('noop');
     told.start('tm-discard-0').complete('tm-discard-0', { leftovers: [] });
     expect(told.live.ended?.outcome).toBe('cancelled');
   });
 
   it('ends a waiting workflow that never ran', () => {
-    const told = story().request(planRequest(diamond), { slotFree: false }).must({ type: 'CancelWorkflow', data: { reason: 'no' } });
+    const told = story()
+      .request(planRequest(diamond), { slotFree: false })
+      .must({ type: 'CancelWorkflow', data: { reason: 'no' } });
     expect(told.live.ended?.outcome).toBe('cancelled');
   });
 
   it('ends a squad workflow, which has no cancelled state, in failed with the outcome cancelled', () => {
-    const told = story().request(planRequest(diamond, { profile: 'squad' })).must({ type: 'CancelWorkflow', data: { reason: 'no' } });
+    const told = story()
+      .request(planRequest(diamond, { profile: 'squad' }))
+      .must({ type: 'CancelWorkflow', data: { reason: 'no' } });
     expect(told.live).toMatchObject({ state: 'failed', ended: { outcome: 'cancelled' } });
   });
 
@@ -231,7 +302,11 @@ describe('manual drive', () => {
 
   it('moves within the profile only', () => {
     const told = manual().must(move('analyzing')).must(move('blocked')).must(move('planning'));
-    expect(told.when(move('completed'))).toMatchObject({ kind: 'rejected', code: 'invalid-transition', data: { allowedTransitions: ['delegated', 'blocked', 'failed'] } });
+    expect(told.when(move('completed'))).toMatchObject({
+      kind: 'rejected',
+      code: 'invalid-transition',
+      data: { allowedTransitions: ['delegated', 'blocked', 'failed'] },
+    });
   });
 
   it('ends in a terminal state', () => {
@@ -240,14 +315,33 @@ describe('manual drive', () => {
 });
 
 describe('strict workflows', () => {
-  it('walk the seed\'s edges when fixes are exhausted', () => {
-    const told = story().request(requirementRequest({ options: { ...options, strict: true, maxFixCycles: 0 } })).planned(agentStep('one')).start('one', 1, assignment).complete('one');
-    told.landed(1).validated(1, false).must({ type: 'ResolveEscalation', data: { escalationId: told.live.escalation?.escalationId ?? '', decision: 'fail', note: 'enough' } });
-    expect(lines(told.events).filter((line) => line.startsWith('WorkflowTransitioned')).slice(-2)).toEqual(['WorkflowTransitioned processing', 'WorkflowTransitioned failed']);
+  it("walk the seed's edges when fixes are exhausted", () => {
+    const told = story()
+      .request(requirementRequest({ options: { ...options, strict: true, maxFixCycles: 0 } }))
+      .planned(agentStep('one'))
+      .start('one', 1, assignment)
+      .complete('one');
+    told
+      .landed(1)
+      .validated(1, false)
+      .must({
+        type: 'ResolveEscalation',
+        data: { escalationId: told.live.escalation?.escalationId ?? '', decision: 'fail', note: 'enough' },
+      });
+    expect(
+      lines(told.events)
+        .filter((line) => line.startsWith('WorkflowTransitioned'))
+        .slice(-2),
+    ).toEqual(['WorkflowTransitioned processing', 'WorkflowTransitioned failed']);
   });
 
   it('cannot be cancelled where the seed draws no such edge', () => {
-    const told = story().request(requirementRequest({ options: { ...options, strict: true } })).planned(agentStep('one')).start('one', 1, assignment).complete('one').landed(1);
+    const told = story()
+      .request(requirementRequest({ options: { ...options, strict: true } }))
+      .planned(agentStep('one'))
+      .start('one', 1, assignment)
+      .complete('one')
+      .landed(1);
     expect(told.when({ type: 'CancelWorkflow', data: { reason: 'late' } })).toMatchObject({ kind: 'rejected', code: 'invalid-transition' });
   });
 });
@@ -257,32 +351,68 @@ const NOES: Readonly<Partial<Record<RejectionCode, () => unknown>>> = {
   'workflow-not-found': () => story().when({ type: 'PauseWorkflow', data: { reason: '' } }),
   'workflow-already-exists': () => cicd().when({ type: 'RequestWorkflow', data: { request: requirementRequest() } }),
   'workflow-ended': () => ended().when({ type: 'CancelWorkflow', data: { reason: '' } }),
-  'workflow-paused': () => cicd().must({ type: 'PauseWorkflow', data: { reason: '' } }).when({ type: 'PauseWorkflow', data: { reason: '' } }),
+  'workflow-paused': () =>
+    cicd()
+      .must({ type: 'PauseWorkflow', data: { reason: '' } })
+      .when({ type: 'PauseWorkflow', data: { reason: '' } }),
   'workflow-not-paused': () => cicd().when({ type: 'ResumeWorkflow', data: { reason: '' } }),
-  'workflow-merging': () => running().complete('one').landed(1).validated(1, true).start('tm-merge-1').when({ type: 'CancelWorkflow', data: { reason: '' } }),
-  'workflow-cancelling': () => running().must({ type: 'CancelWorkflow', data: { reason: '' } }).when({ type: 'PauseWorkflow', data: { reason: '' } }),
+  'workflow-merging': () =>
+    running()
+      .complete('one')
+      .landed(1)
+      .validated(1, true)
+      .start('tm-merge-1')
+      .when({ type: 'CancelWorkflow', data: { reason: '' } }),
+  'workflow-cancelling': () =>
+    running()
+      .must({ type: 'CancelWorkflow', data: { reason: '' } })
+      .when({ type: 'PauseWorkflow', data: { reason: '' } }),
   'workflow-drives-itself': () => cicd().when({ type: 'TransitionWorkflow', data: { to: 'processing', reason: '', metadata: {} } }),
   'invalid-transition': () =>
-    story().request(planRequest(diamond, { options: { ...options, drive: 'manual' } })).when({ type: 'TransitionWorkflow', data: { to: 'pending', reason: '', metadata: {} } }),
+    story()
+      .request(planRequest(diamond, { options: { ...options, drive: 'manual' } }))
+      .when({ type: 'TransitionWorkflow', data: { to: 'pending', reason: '', metadata: {} } }),
   'escalation-not-found': () => cicd().when({ type: 'ResolveEscalation', data: { escalationId: 'x', decision: 'retry', note: '' } }),
-  'unsupported-source': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest(diamond, { source: { kind: 'definition', name: 'pr_processing' } }) } }),
+  'unsupported-source': () =>
+    story().when({
+      type: 'RequestWorkflow',
+      data: { request: planRequest(diamond, { source: { kind: 'definition', name: 'pr_processing' } }) },
+    }),
   'plan-empty': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [] }) } }),
-  'plan-too-many-steps': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: Array.from({ length: 201 }, (_, i) => noopStep(`s${String(i)}`)) }) } }),
-  'plan-duplicate-step': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('a'), noopStep('a')] }) } }),
-  'plan-unknown-dependency': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('a', 'ghost')] }) } }),
-  'plan-cycle': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('a', 'b'), noopStep('b', 'a')] }) } }),
+  'plan-too-many-steps': () =>
+    story().when({
+      type: 'RequestWorkflow',
+      data: { request: planRequest({ steps: Array.from({ length: 201 }, (_, i) => noopStep(`s${String(i)}`)) }) },
+    }),
+  'plan-duplicate-step': () =>
+    story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('a'), noopStep('a')] }) } }),
+  'plan-unknown-dependency': () =>
+    story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('a', 'ghost')] }) } }),
+  'plan-cycle': () =>
+    story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('a', 'b'), noopStep('b', 'a')] }) } }),
   'plan-invalid-step': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('tm-mine')] }) } }),
-  'requirement-too-large': () => story().when({ type: 'RequestWorkflow', data: { request: requirementRequest({ source: { kind: 'requirement', text: 'é'.repeat(REQUIREMENT_BYTES_MAX / 2 + 1) } }) } }),
+  'requirement-too-large': () =>
+    story().when({
+      type: 'RequestWorkflow',
+      data: { request: requirementRequest({ source: { kind: 'requirement', text: 'é'.repeat(REQUIREMENT_BYTES_MAX / 2 + 1) } }) },
+    }),
   'repository-required': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [agentStep('a')] }) } }),
-  'agent-not-found': () => agentDecider.decide({ type: 'ReportAgentAvailability', data: { available: true, detail: '' } }, agentDecider.initial, context()),
-  'api-key-not-found': () => accessDecider.decide({ type: 'RevokeApiKey', data: { keyId: 'k', reason: '' } }, accessDecider.initial, context()),
+  'agent-not-found': () =>
+    agentDecider.decide({ type: 'ReportAgentAvailability', data: { available: true, detail: '' } }, agentDecider.initial, context()),
+  'api-key-not-found': () =>
+    accessDecider.decide({ type: 'RevokeApiKey', data: { keyId: 'k', reason: '' } }, accessDecider.initial, context()),
   'api-key-already-issued': () => {
     const data = { keyId: 'k', name: 'n', role: 'admin', hash: 'h' } as const;
     const access = accessDecider.evolve(accessDecider.initial, { type: 'ApiKeyIssued', data, at: story().now });
     return accessDecider.decide({ type: 'IssueApiKey', data: { ...data, hash: 'other' } }, access, context());
   },
 };
-const context = (): Parameters<typeof workflowDecider.decide>[2] => ({ now: story().now, stream: 'access-default' as never, tenantId: 'default' as never, slotFree: true });
+const context = (): Parameters<typeof workflowDecider.decide>[2] => ({
+  now: story().now,
+  stream: 'access-default' as never,
+  tenantId: 'default' as never,
+  slotFree: true,
+});
 
 const HANDLER_CODES: readonly RejectionCode[] = ['command-reused', 'malformed-command', 'tenant-mismatch', 'event-too-large'];
 

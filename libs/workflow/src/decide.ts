@@ -1,5 +1,14 @@
 import {
-  addMs, assertNever, msOf, REQUIREMENT_BYTES_MAX, utf8Bytes, type Timestamp, type WorkflowClientCommand, type WorkflowCommand, type WorkflowEvent, type WorkflowRequest,
+  addMs,
+  assertNever,
+  msOf,
+  REQUIREMENT_BYTES_MAX,
+  utf8Bytes,
+  type Timestamp,
+  type WorkflowClientCommand,
+  type WorkflowCommand,
+  type WorkflowEvent,
+  type WorkflowRequest,
 } from '@taskmaster/contracts';
 import { advance, cancelOpenSteps, failFacts } from './advance.js';
 import { accept, noop, reject, type Decider, type DecisionContext, type Decision } from './decider.js';
@@ -15,7 +24,9 @@ type No = Decision<WorkflowEvent>;
 /** Dispatches on the situation first, then on the command. */
 export function decide(command: WorkflowCommand, workflow: Workflow, context: DecisionContext): Decision<WorkflowEvent> {
   if (workflow.status === 'absent') {
-    return command.type === 'RequestWorkflow' ? request(command.data.request, context) : reject('workflow-not-found', 'there is no such workflow');
+    return command.type === 'RequestWorkflow'
+      ? request(command.data.request, context)
+      : reject('workflow-not-found', 'there is no such workflow');
   }
   if (command.type === 'RequestWorkflow') return reject('workflow-already-exists', 'this workflow was requested before');
   if (workflow.status === 'ended') return decideEnded(command);
@@ -77,7 +88,10 @@ function settle(draft: Draft, context: DecisionContext): No {
 function request(asked: WorkflowRequest, context: DecisionContext): No {
   const refused = refusalOf(asked);
   if (refused !== undefined) return refused;
-  const first: WorkflowEvent = { type: 'WorkflowRequested', data: { request: asked, deadlineAt: addMs(context.now, asked.options.timeoutMs) } };
+  const first: WorkflowEvent = {
+    type: 'WorkflowRequested',
+    data: { request: asked, deadlineAt: addMs(context.now, asked.options.timeoutMs) },
+  };
   const workflow = evolve(initialWorkflow, { ...first, at: context.now });
   if (workflow.status === 'absent') return noop('nothing was requested');
   return settle({ now: context.now, workflow, events: [first] }, context);
@@ -87,7 +101,8 @@ function refusalOf(asked: WorkflowRequest): No | undefined {
   const { source } = asked;
   switch (source.kind) {
     case 'requirement':
-      if (utf8Bytes(source.text) > REQUIREMENT_BYTES_MAX) return reject('requirement-too-large', `a requirement is at most ${String(REQUIREMENT_BYTES_MAX)} bytes of text`);
+      if (utf8Bytes(source.text) > REQUIREMENT_BYTES_MAX)
+        return reject('requirement-too-large', `a requirement is at most ${String(REQUIREMENT_BYTES_MAX)} bytes of text`);
       return undefined;
     case 'plan': {
       const plan = parsePlan(source.plan);
@@ -168,13 +183,17 @@ type TransitionData = Extract<WorkflowClientCommand, { type: 'TransitionWorkflow
 
 /** People move a manual workflow; leaving a state cancels its open steps in the same commit. */
 function transition(data: TransitionData, w: LiveWorkflow, context: DecisionContext): No {
-  if (w.request.options.drive !== 'manual') return reject('workflow-drives-itself', 'this workflow moves by itself; request it with drive "manual" to move it by hand', allowed(w));
+  if (w.request.options.drive !== 'manual')
+    return reject('workflow-drives-itself', 'this workflow moves by itself; request it with drive "manual" to move it by hand', allowed(w));
   if (w.paused !== null) return reject('workflow-paused', 'the workflow is paused', allowed(w));
   if (!isValidTransition(profileOf(w.request.profile), { from: w.state, to: data.to }, w.request.options.strict)) {
     return reject('invalid-transition', `${w.state} does not lead to ${data.to}`, allowed(w));
   }
   const cancelled = record(draftOf(w, context.now), ...cancelOpenSteps(w, `left ${w.state}`));
-  const moved = record(cancelled, { type: 'WorkflowTransitioned', data: { from: w.state, to: data.to, reason: data.reason, metadata: data.metadata } });
+  const moved = record(cancelled, {
+    type: 'WorkflowTransitioned',
+    data: { from: w.state, to: data.to, reason: data.reason, metadata: data.metadata },
+  });
   return settle(moved, context);
 }
 

@@ -48,50 +48,46 @@ const pointsOf = (needs: AgentNeeds, one: AgentView, more: Partial<DelegationOpt
 };
 
 describe('the points of an agent', () => {
-  const cases: readonly (readonly [string, AgentNeeds, Parts, string, number])[] = [
-    ['role is full for a match', { role: 'tester' }, { profile: { roles: ['Tester'] } }, 'role', 40],
-    ['role is a quarter for a generalist', { role: 'tester' }, {}, 'role', 10],
-    ['role is nothing for somebody else', { role: 'tester' }, { profile: { roles: ['backend_developer'] } }, 'role', 0],
+  const cases: readonly (readonly [string, AgentNeeds, Parts, readonly [string, number]])[] = [
+    ['role is full for a match', { role: 'tester' }, { profile: { roles: ['Tester'] } }, ['role', 40]],
+    ['role is a quarter for a generalist', { role: 'tester' }, {}, ['role', 10]],
+    ['role is nothing for somebody else', { role: 'tester' }, { profile: { roles: ['backend_developer'] } }, ['role', 0]],
     [
       'capability is twenty each, by proficiency',
       { capabilities: ['api', 'sql'] },
       { profile: { capabilities: { api: 1, SQL: 0.5 } } },
-      'capability',
-      30,
+      ['capability', 30],
     ],
     [
       'capability counts a repeated need once',
       { capabilities: ['api', 'API'] },
       { profile: { capabilities: { api: 1 } } },
-      'capability',
-      20,
+      ['capability', 20],
     ],
     [
       'capability bounds a proficiency that is out of range',
       { capabilities: ['api'] },
       { profile: { capabilities: { api: 7 } } },
-      'capability',
-      20,
+      ['capability', 20],
     ],
-    ['language is thirty', { languages: ['python'] }, { profile: { languages: ['Python', 'go'] } }, 'language', 30],
-    ['language is the share that is known', { languages: ['python', 'rust'] }, { profile: { languages: ['python'] } }, 'language', 15],
+    ['language is thirty', { languages: ['python'] }, { profile: { languages: ['Python', 'go'] } }, ['language', 30]],
+    ['language is the share that is known', { languages: ['python', 'rust'] }, { profile: { languages: ['python'] } }, ['language', 15]],
     [
       'specialisation is twenty-five',
       { specialisations: ['python_fastapi'] },
       { profile: { specialisations: ['python_fastapi'] } },
-      'specialisation',
-      25,
+      ['specialisation', 25],
     ],
-    ['nothing is given for what nobody needs', {}, { profile: { languages: ['go'], capabilities: { api: 1 } } }, 'language', 0],
-    ['load is full for an idle agent', {}, {}, 'load', 15],
-    ['load falls with every attempt it holds', {}, { running: 1 }, 'load', 7.5],
-    ['success starts in the middle', {}, {}, 'success', 7.5],
-    ['success follows what was done', {}, { succeeded: 8, failed: 0 }, 'success', 13.5],
-    ['cost is half where it is unknown', {}, {}, 'cost', 5],
-    ['cost is full for a free agent', {}, { profile: { costUsd: 0 } }, 'cost', 10],
-    ['cost falls with the price', {}, { profile: { costUsd: 4 } }, 'cost', 2],
+    ['nothing is given for what nobody needs', {}, { profile: { languages: ['go'], capabilities: { api: 1 } } }, ['language', 0]],
+    ['load is full for an idle agent', {}, {}, ['load', 15]],
+    ['load falls with every attempt it holds', {}, { running: 1 }, ['load', 7.5]],
+    ['success starts in the middle', {}, {}, ['success', 7.5]],
+    ['success follows what was done', {}, { succeeded: 8, failed: 0 }, ['success', 13.5]],
+    ['cost is half where it is unknown', {}, {}, ['cost', 5]],
+    ['cost is full for a free agent', {}, { profile: { costUsd: 0 } }, ['cost', 10]],
+    ['cost falls with the price', {}, { profile: { costUsd: 4 } }, ['cost', 2]],
   ];
-  it.each(cases)('%s', (_title, needs, parts, criterion, expected) => {
+  it.each(cases)('%s', (_title, needs, parts, [criterion, expected]) => {
     expect(pointsOf(needs, agent('a', parts))[criterion]).toBe(expected);
   });
 

@@ -53,7 +53,10 @@ function next(w: LiveWorkflow, step: Step, fact: Fact<StepEvent>): Step {
     case 'StepFailed':
       return settled(step, fact);
     case 'StepRetryScheduled':
-      return { ...to({ status: 'retrying', attempt: fact.data.attempt, retryAt: fact.data.retryAt }), excludedAgents: fact.data.excludedAgents };
+      return {
+        ...to({ status: 'retrying', attempt: fact.data.attempt, retryAt: fact.data.retryAt }),
+        excludedAgents: fact.data.excludedAgents,
+      };
     case 'StepSkipped':
       return to({ status: 'skipped', settledAt: fact.at, reason: fact.data.reason });
     case 'StepCancelled':
@@ -76,7 +79,9 @@ function settled(step: Step, fact: Fact<Extract<StepEvent, { type: 'StepSucceede
   }
   const { error } = fact.data;
   return {
-    ...step, lost: step.lost + (error.lost === true ? 1 : 0), lastError: error,
+    ...step,
+    lost: step.lost + (error.lost === true ? 1 : 0),
+    lastError: error,
     situation: { status: 'failed', attempt, settledAt: fact.at, error, ...assigned(step) },
   };
 }

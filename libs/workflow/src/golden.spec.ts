@@ -10,13 +10,42 @@ interface Golden {
   readonly facts: readonly Fact[];
 }
 
-const goldens = readdirSync(folder).sort().map((name): [string, Golden] => [name, JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Golden]);
+const goldens = readdirSync(folder)
+  .sort()
+  .map((name): [string, Golden] => [name, JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Golden]);
 
 const EVENT_TYPES: readonly EventType[] = [
-  'WorkflowRequested', 'WorkflowAdmitted', 'WorkflowTransitioned', 'WorkflowPaused', 'WorkflowResumed', 'WorkflowCancellationRequested', 'WorkflowEnded',
-  'RequirementsParsed', 'PlanAdopted', 'PlanAmended', 'PullRequestOpened', 'PullRequestMerged', 'PullRequestClosed', 'ValidationRecorded', 'EscalationRaised', 'EscalationResolved',
-  'StepReadied', 'StepAssigned', 'StepStarted', 'StepProgressed', 'StepSucceeded', 'StepFailed', 'StepRetryScheduled', 'StepSkipped', 'StepCancelled',
-  'AgentRegistered', 'AgentRevised', 'AgentBecameAvailable', 'AgentBecameUnavailable', 'ApiKeyIssued', 'ApiKeyRevoked',
+  'WorkflowRequested',
+  'WorkflowAdmitted',
+  'WorkflowTransitioned',
+  'WorkflowPaused',
+  'WorkflowResumed',
+  'WorkflowCancellationRequested',
+  'WorkflowEnded',
+  'RequirementsParsed',
+  'PlanAdopted',
+  'PlanAmended',
+  'PullRequestOpened',
+  'PullRequestMerged',
+  'PullRequestClosed',
+  'ValidationRecorded',
+  'EscalationRaised',
+  'EscalationResolved',
+  'StepReadied',
+  'StepAssigned',
+  'StepStarted',
+  'StepProgressed',
+  'StepSucceeded',
+  'StepFailed',
+  'StepRetryScheduled',
+  'StepSkipped',
+  'StepCancelled',
+  'AgentRegistered',
+  'AgentRevised',
+  'AgentBecameAvailable',
+  'AgentBecameUnavailable',
+  'ApiKeyIssued',
+  'ApiKeyRevoked',
 ];
 
 describe('every event version ever published', () => {

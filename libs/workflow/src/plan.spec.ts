@@ -22,7 +22,10 @@ describe('DependencyResolver: parsing a plan', () => {
 
   it('refuses an empty plan and one with too many steps', () => {
     expect(fault([])).toEqual({ kind: 'plan-empty' });
-    expect(fault(Array.from({ length: PLAN_STEPS_MAX + 1 }, (_, i) => noopStep(`s${String(i)}`)))).toEqual({ kind: 'plan-too-many-steps', count: PLAN_STEPS_MAX + 1 });
+    expect(fault(Array.from({ length: PLAN_STEPS_MAX + 1 }, (_, i) => noopStep(`s${String(i)}`)))).toEqual({
+      kind: 'plan-too-many-steps',
+      count: PLAN_STEPS_MAX + 1,
+    });
   });
 
   it('names a step that is there twice and a dependency that is not there', () => {

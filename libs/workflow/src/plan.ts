@@ -1,6 +1,19 @@
 import {
-  err, isJsonObject, ok, parseStepId, PLAN_STEPS_MAX, STAGE_STEP_PREFIX, STEP_DEPENDENCIES_MAX, STEP_INPUT_BYTES_MAX, STEP_KINDS,
-  type PlanDraft, type PlannedStep, type Result, type StepDraft, type StepId, type StepKind,
+  err,
+  isJsonObject,
+  ok,
+  parseStepId,
+  PLAN_STEPS_MAX,
+  STAGE_STEP_PREFIX,
+  STEP_DEPENDENCIES_MAX,
+  STEP_INPUT_BYTES_MAX,
+  STEP_KINDS,
+  type PlanDraft,
+  type PlannedStep,
+  type Result,
+  type StepDraft,
+  type StepId,
+  type StepKind,
 } from '@taskmaster/contracts';
 import { retryPolicyOf } from './recovery.js';
 
@@ -49,15 +62,23 @@ export function parsePlan(draft: PlanDraft): Result<Plan, PlanFault> {
 }
 
 function parseStep(draft: StepDraft): Result<PlannedStep, PlanFault> {
-  const invalid = (reason: string): Result<PlannedStep, PlanFault> => err({ kind: 'plan-invalid-step', stepId: String(draft.id).slice(0, 64), reason });
+  const invalid = (reason: string): Result<PlannedStep, PlanFault> =>
+    err({ kind: 'plan-invalid-step', stepId: String(draft.id).slice(0, 64), reason });
   const id = parseStepId(draft.id);
   if (!id.ok) return invalid('an id is 1 to 48 lower case letters, digits and dashes');
   const fault = stepFault(draft);
   if (fault !== undefined) return invalid(fault);
   const dependsOn = [...new Set(draft.dependsOn ?? [])] as StepId[];
   return ok({
-    id: id.value, title: draft.title ?? draft.id, kind: draft.kind, dependsOn, input: draft.input ?? {}, needs: draft.needs ?? {},
-    retry: retryPolicyOf(draft.retry), timeoutMs: draft.timeoutMs ?? defaultTimeoutMs(draft.kind), onFailure: draft.onFailure ?? 'fail',
+    id: id.value,
+    title: draft.title ?? draft.id,
+    kind: draft.kind,
+    dependsOn,
+    input: draft.input ?? {},
+    needs: draft.needs ?? {},
+    retry: retryPolicyOf(draft.retry),
+    timeoutMs: draft.timeoutMs ?? defaultTimeoutMs(draft.kind),
+    onFailure: draft.onFailure ?? 'fail',
   });
 }
 
@@ -68,7 +89,10 @@ const STEP_RULES: readonly (readonly [holds: (draft: StepDraft) => boolean, othe
   [(d) => (d.dependsOn ?? []).length <= STEP_DEPENDENCIES_MAX, `more than ${String(STEP_DEPENDENCIES_MAX)} dependencies`],
   [(d) => d.input === undefined || isJsonObject(d.input), 'its input is not an object'],
   [(d) => JSON.stringify(d.input ?? {}).length <= STEP_INPUT_BYTES_MAX, `its input is larger than ${String(STEP_INPUT_BYTES_MAX)} bytes`],
-  [(d) => d.kind !== 'command.run' || isCommandInput(d.input), 'command.run needs input {"builtin":"noop"} or {"command":["program","argument"]}'],
+  [
+    (d) => d.kind !== 'command.run' || isCommandInput(d.input),
+    'command.run needs input {"builtin":"noop"} or {"command":["program","argument"]}',
+  ],
   [(d) => d.kind !== 'agent.run' || typeof d.input?.['instruction'] === 'string', 'agent.run needs input {"instruction":"…"}'],
   [(d) => d.timeoutMs === undefined || (d.timeoutMs >= 1 && d.timeoutMs <= 86_400_000), 'its timeoutMs is not between 1 and 86400000'],
 ];
@@ -103,7 +127,10 @@ function arrange(steps: readonly PlannedStep[]): Result<Plan, PlanFault> {
   }
   if (placed < steps.length) return err({ kind: 'plan-cycle', stepIds: findCycle(steps, waiting) });
   const byId = new Map(steps.map((step) => [step.id, step]));
-  const ordered = waves.flat().map((id) => byId.get(id)).filter((step) => step !== undefined);
+  const ordered = waves
+    .flat()
+    .map((id) => byId.get(id))
+    .filter((step) => step !== undefined);
   return ok({ steps: ordered, waves, criticalPath: criticalPathOf(ordered) });
 }
 

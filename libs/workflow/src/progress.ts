@@ -28,7 +28,11 @@ export function progressPercentage(profile: Profile, state: string): number {
 }
 
 /** S3's metrics of a history, floors as in its example: 3600 s over 7 transitions gives 514 (R358). Times in seconds. */
-export function metricsOf(history: readonly { readonly state: string; readonly timestamp: Timestamp }[], now: Timestamp, ended: boolean): WorkflowMetrics {
+export function metricsOf(
+  history: readonly { readonly state: string; readonly timestamp: Timestamp }[],
+  now: Timestamp,
+  ended: boolean,
+): WorkflowMetrics {
   const time: Record<string, number> = {};
   const last = history.at(-1);
   const first = history[0];

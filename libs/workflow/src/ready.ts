@@ -1,6 +1,4 @@
-import {
-  addMs, kindGroupOf, type JsonObject, type StepId, type StepKind, type Timestamp, type WorkflowEvent,
-} from '@taskmaster/contracts';
+import { addMs, kindGroupOf, type JsonObject, type StepId, type StepKind, type Timestamp, type WorkflowEvent } from '@taskmaster/contracts';
 import { isSettledAsPolicyAllows } from './evolve-step.js';
 import { attemptOf, isSettled, type Step } from './step.js';
 import type { LiveWorkflow } from './workflow.js';
@@ -21,13 +19,15 @@ export const stageReadied = (id: string, kind: StepKind, input: JsonObject, now:
 });
 
 /** Work that a service does is re-driven; what people or programs answer has its own deadline. */
-const dueAt = (kind: StepKind, timeoutMs: number, now: Timestamp): Timestamp => addMs(now, kindGroupOf(kind) === undefined ? timeoutMs : REDRIVE_AFTER_MS);
+const dueAt = (kind: StepKind, timeoutMs: number, now: Timestamp): Timestamp =>
+  addMs(now, kindGroupOf(kind) === undefined ? timeoutMs : REDRIVE_AFTER_MS);
 
 /** The plan's steps that may start now, in plan order, within the workflow's own limit of concurrent steps. */
 export function unblockedSteps(w: LiveWorkflow): readonly Step[] {
   if (w.plan === null) return [];
   const planned = w.plan.stepIds.map((id) => w.steps[id]).filter((step) => step !== undefined);
-  let free = w.request.options.maxConcurrentSteps - planned.filter((s) => s.situation.status === 'ready' || s.situation.status === 'running').length;
+  let free =
+    w.request.options.maxConcurrentSteps - planned.filter((s) => s.situation.status === 'ready' || s.situation.status === 'running').length;
   const unblocked: Step[] = [];
   for (const step of planned) {
     if (free <= 0) break;
@@ -53,11 +53,14 @@ export const readiedAgain = (w: LiveWorkflow, now: Timestamp): readonly Workflow
   w.resumedVersion === 0
     ? []
     : Object.values(w.steps).flatMap((step) =>
-        step.situation.status === 'ready' && step.situation.readyVersion < w.resumedVersion ? [readied(step, step.situation.attempt, now)] : [],
+        step.situation.status === 'ready' && step.situation.readyVersion < w.resumedVersion
+          ? [readied(step, step.situation.attempt, now)]
+          : [],
       );
 
 export const planIsSettled = (w: LiveWorkflow): boolean =>
-  w.plan !== null && w.plan.stepIds.every((id) => {
+  w.plan !== null &&
+  w.plan.stepIds.every((id) => {
     const step = w.steps[id];
     return step !== undefined && isSettled(step);
   });

@@ -1,5 +1,11 @@
 import {
-  addMs, STEP_ATTEMPTS_MAX, type AgentId, type ErrorType, type RetryPolicy, type StepError, type Timestamp,
+  addMs,
+  STEP_ATTEMPTS_MAX,
+  type AgentId,
+  type ErrorType,
+  type RetryPolicy,
+  type StepError,
+  type Timestamp,
 } from '@taskmaster/contracts';
 
 /** The strategies of S1 (R128–R131). */
@@ -7,7 +13,12 @@ export type RecoveryStrategy = 'exponential_backoff' | 'dependency_resolution' |
 
 /** Three attempts, five seconds, doubled (C5). */
 export const DEFAULT_RETRY: RetryPolicy = {
-  maxAttempts: 3, initialIntervalMs: 5_000, multiplier: 2, maxIntervalMs: 60_000, jitter: 0.1, nonRetryable: ['validation'],
+  maxAttempts: 3,
+  initialIntervalMs: 5_000,
+  multiplier: 2,
+  maxIntervalMs: 60_000,
+  jitter: 0.1,
+  nonRetryable: ['validation'],
 };
 
 export const retryPolicyOf = (draft: Partial<RetryPolicy> | undefined): RetryPolicy => ({ ...DEFAULT_RETRY, ...draft });
@@ -55,7 +66,8 @@ export function retryOf(failed: FailedAttempt, now: Timestamp): Retry | undefine
     if (attempt - failed.lost >= policy.maxAttempts) return undefined;
   }
   const reassign = strategy === 'agent_reassignment' && error.lost !== true && failed.agentId !== undefined;
-  const excludedAgents = reassign && failed.agentId !== undefined ? [...new Set([...failed.excludedAgents, failed.agentId])] : failed.excludedAgents;
+  const excludedAgents =
+    reassign && failed.agentId !== undefined ? [...new Set([...failed.excludedAgents, failed.agentId])] : failed.excludedAgents;
   return { strategy, retryAt: addMs(now, retryDelayMs(failed, strategy)), excludedAgents };
 }
 

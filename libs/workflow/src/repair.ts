@@ -16,14 +16,24 @@ export function repairFacts(w: LiveWorkflow, now: Timestamp): readonly WorkflowE
 }
 
 function fixStep(w: LiveWorkflow): PlannedStep {
-  const findings = (w.validations.at(-1)?.failedChecks ?? []).map((check) => `${check.name}:\n${check.outputTail}`).join('\n\n').slice(-FINDINGS_TEXT_MAX);
+  const findings = (w.validations.at(-1)?.failedChecks ?? [])
+    .map((check) => `${check.name}:\n${check.outputTail}`)
+    .join('\n\n')
+    .slice(-FINDINGS_TEXT_MAX);
   const input: JsonObject = {
     title: `Repair the failed validation (cycle ${String(w.cycle)})`,
     instruction: `Repair: the merged result does not pass its validation. Find the cause in the findings below, fix it, and keep everything else as it is.\n\nFindings:\n${findings}`,
     acceptanceCriteria: ['Every validation command passes on the merged result'],
   };
   return {
-    id: `fix-${String(w.cycle)}` as StepId, title: `Repair the failed validation (cycle ${String(w.cycle)})`, kind: 'agent.run', dependsOn: [], input,
-    needs: { capabilities: ['debugging', 'testing'] }, retry: retryPolicyOf(undefined), timeoutMs: 1_800_000, onFailure: 'fail',
+    id: `fix-${String(w.cycle)}` as StepId,
+    title: `Repair the failed validation (cycle ${String(w.cycle)})`,
+    kind: 'agent.run',
+    dependsOn: [],
+    input,
+    needs: { capabilities: ['debugging', 'testing'] },
+    retry: retryPolicyOf(undefined),
+    timeoutMs: 1_800_000,
+    onFailure: 'fail',
   };
 }

@@ -1,5 +1,16 @@
 import type {
-  AgentId, AgentProfile, ApiKeyView, Priority, ProfileName, StepId, StepKind, StepStatus, Timestamp, WorkflowOutcome, WorkflowPhase, WorkflowStatus,
+  AgentId,
+  AgentProfile,
+  ApiKeyView,
+  Priority,
+  ProfileName,
+  StepId,
+  StepKind,
+  StepStatus,
+  Timestamp,
+  WorkflowOutcome,
+  WorkflowPhase,
+  WorkflowStatus,
 } from '@taskmaster/contracts';
 import type { Access } from './access.js';
 import type { Agent } from './agent.js';
@@ -66,9 +77,21 @@ export function workflowRow(workflow: Workflow): WorkflowRow | undefined {
   if (workflow.status === 'absent') return undefined;
   const w = workflow;
   return {
-    version: w.version, title: w.request.title, profile: w.request.profile, state: w.state, status: statusOf(w), phase: phaseOf(w),
-    priority: w.request.priority, progress: w.progress, progressPercentage: percentageOf(w), requestedAt: w.requestedAt,
-    queuedAt: w.slot === 'queued' ? w.queuedAt : null, endedAt: w.ended?.at ?? null, outcome: w.ended?.outcome ?? null, reason: w.reason, dueAt: workflowDueAt(w),
+    version: w.version,
+    title: w.request.title,
+    profile: w.request.profile,
+    state: w.state,
+    status: statusOf(w),
+    phase: phaseOf(w),
+    priority: w.request.priority,
+    progress: w.progress,
+    progressPercentage: percentageOf(w),
+    requestedAt: w.requestedAt,
+    queuedAt: w.slot === 'queued' ? w.queuedAt : null,
+    endedAt: w.ended?.at ?? null,
+    outcome: w.ended?.outcome ?? null,
+    reason: w.reason,
+    dueAt: workflowDueAt(w),
   };
 }
 
@@ -81,9 +104,14 @@ function workflowDueAt(w: LiveWorkflow): Timestamp | null {
 function stepRow(step: Step, paused: boolean): StepRow {
   const { situation, spec } = step;
   return {
-    stepId: spec.id, kind: spec.kind, status: situation.status, attempt: attemptOf(step),
+    stepId: spec.id,
+    kind: spec.kind,
+    status: situation.status,
+    attempt: attemptOf(step),
     readyVersion: situation.status === 'ready' ? situation.readyVersion : 0,
-    agentId: assignmentOf(step)?.agentId ?? null, dueAt: stepDueAt(step, paused), ...heldBy(step),
+    agentId: assignmentOf(step)?.agentId ?? null,
+    dueAt: stepDueAt(step, paused),
+    ...heldBy(step),
   };
 }
 
@@ -101,7 +129,9 @@ function stepDueAt({ situation }: Step, paused: boolean): Timestamp | null {
     case 'retrying':
       return paused ? null : situation.retryAt;
     case 'running':
-      return new Date(Math.min(Date.parse(situation.startedAt) + situation.leaseMs, Date.parse(situation.deadlineAt))).toISOString() as Timestamp;
+      return new Date(
+        Math.min(Date.parse(situation.startedAt) + situation.leaseMs, Date.parse(situation.deadlineAt)),
+      ).toISOString() as Timestamp;
     default:
       return null;
   }
@@ -128,8 +158,12 @@ export interface AgentRow {
 }
 
 export const agentRow = (agent: Agent): AgentRow | undefined =>
-  agent.status === 'absent' ? undefined : { version: agent.version, profile: agent.profile, available: agent.available, detail: agent.detail };
+  agent.status === 'absent'
+    ? undefined
+    : { version: agent.version, profile: agent.profile, available: agent.available, detail: agent.detail };
 
 /** The keys that may be used now. */
-export const apiKeyRows = (access: Access): readonly (Omit<ApiKeyView, 'tenantId'> & { readonly hash: string; readonly revoked: boolean })[] =>
+export const apiKeyRows = (
+  access: Access,
+): readonly (Omit<ApiKeyView, 'tenantId'> & { readonly hash: string; readonly revoked: boolean })[] =>
   Object.values(access.keys).map(({ keyId, name, role, hash, revoked }) => ({ keyId, name, role, hash, revoked }));

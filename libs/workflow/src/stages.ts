@@ -1,5 +1,11 @@
 import {
-  assertNever, type JsonObject, type PlannedStep, type StepId, type StepKind, type Timestamp, type WorkflowEvent,
+  assertNever,
+  type JsonObject,
+  type PlannedStep,
+  type StepId,
+  type StepKind,
+  type Timestamp,
+  type WorkflowEvent,
 } from '@taskmaster/contracts';
 import { parsePlan, type Plan } from './plan.js';
 import { planIsSettled, readiedUnblocked, stageReadied, unforgivenStep } from './ready.js';
@@ -30,13 +36,21 @@ export function standingOf(stage: StageName, w: LiveWorkflow, now: Timestamp): S
     case 'plan':
       return plan(w, now);
     case 'resolve':
-      return w.plan === null ? BUSY : done('order resolved', { waves: w.plan.waves.length, steps: w.plan.stepIds.length, criticalPath: [...w.plan.criticalPath] });
+      return w.plan === null
+        ? BUSY
+        : done('order resolved', { waves: w.plan.waves.length, steps: w.plan.stepIds.length, criticalPath: [...w.plan.criticalPath] });
     case 'delegate':
       return delegate(w, now);
     case 'execute':
       return execute(w, now);
     case 'land':
-      return ownStep(w, now, { skip: withoutRepository(w), kind: 'change.land', name: 'land', input: { cycle: w.cycle }, reason: 'pull request opened' });
+      return ownStep(w, now, {
+        skip: withoutRepository(w),
+        kind: 'change.land',
+        name: 'land',
+        input: { cycle: w.cycle },
+        reason: 'pull request opened',
+      });
     case 'review':
       return skipped('no review asked for');
     case 'validate':
@@ -84,7 +98,13 @@ function analyze(w: LiveWorkflow, now: Timestamp): StageStanding {
   const { source, options, context } = w.request;
   if (source.kind !== 'requirement') return skipped('plan given');
   if (!options.enableNlp) return skipped('language understanding is switched off');
-  return ownStep(w, now, { skip: undefined, kind: 'requirements.parse', name: 'analyze', input: { ...carried(source.text), context }, reason: 'requirement understood' });
+  return ownStep(w, now, {
+    skip: undefined,
+    kind: 'requirements.parse',
+    name: 'analyze',
+    input: { ...carried(source.text), context },
+    reason: 'requirement understood',
+  });
 }
 
 const CARRIED_TEXT_MAX = 4_000;
@@ -102,8 +122,11 @@ function plan(w: LiveWorkflow, now: Timestamp): StageStanding {
   if (w.requirements === null) return { kind: 'begin', events: [planAdopted(undividedPlan(source.text), 'given')] };
   const { items, metadata } = w.requirements;
   const input = {
-    items: items as unknown as JsonObject[], metadata: metadata as unknown as JsonObject, context,
-    hasRepository: repository !== undefined, enableAgentCoordination: options.enableAgentCoordination,
+    items: items as unknown as JsonObject[],
+    metadata: metadata as unknown as JsonObject,
+    context,
+    hasRepository: repository !== undefined,
+    enableAgentCoordination: options.enableAgentCoordination,
   };
   return ownStep(w, now, { skip: undefined, kind: 'requirements.decompose', name: 'plan', input, reason: 'requirement decomposed' });
 }
@@ -116,8 +139,15 @@ export const planAdopted = (adopted: Plan, source: 'given' | 'decomposed'): Work
 /** Without language understanding the requirement is one piece of work, handed to one agent as it was written. */
 function undividedPlan(text: string): Plan {
   const step: PlannedStep = {
-    id: 'implement' as StepId, title: 'Implement the requirement', kind: 'agent.run', dependsOn: [],
-    input: { title: 'Implement the requirement', instruction: text.slice(0, CARRIED_TEXT_MAX) }, needs: {}, retry: retryPolicyOf(undefined), timeoutMs: 1_800_000, onFailure: 'fail',
+    id: 'implement' as StepId,
+    title: 'Implement the requirement',
+    kind: 'agent.run',
+    dependsOn: [],
+    input: { title: 'Implement the requirement', instruction: text.slice(0, CARRIED_TEXT_MAX) },
+    needs: {},
+    retry: retryPolicyOf(undefined),
+    timeoutMs: 1_800_000,
+    onFailure: 'fail',
   };
   return { steps: [step], waves: [[step.id]], criticalPath: [step.id] };
 }
@@ -144,9 +174,17 @@ const NO_VALIDATION_NEEDED = 'nothing to validate without a repository';
 
 function validate(w: LiveWorkflow, now: Timestamp): StageStanding {
   const skip = withoutRepository(w) === undefined ? undefined : NO_VALIDATION_NEEDED;
-  const standing = ownStep(w, now, { skip, kind: 'change.validate', name: 'validate', input: { cycle: w.cycle }, reason: 'validation passed' });
+  const standing = ownStep(w, now, {
+    skip,
+    kind: 'change.validate',
+    name: 'validate',
+    input: { cycle: w.cycle },
+    reason: 'validation passed',
+  });
   const last = w.validations.at(-1);
-  return standing.kind === 'done' && skip === undefined && last?.cycle === w.cycle && !last.passed ? { kind: 'failed', reason: 'validation failed' } : standing;
+  return standing.kind === 'done' && skip === undefined && last?.cycle === w.cycle && !last.passed
+    ? { kind: 'failed', reason: 'validation failed' }
+    : standing;
 }
 
 function merge(w: LiveWorkflow, now: Timestamp): StageStanding {

@@ -1,5 +1,13 @@
 import {
-  STAGE_STEP_PREFIX, type AgentId, type Assignment, type JsonObject, type PlannedStep, type StepError, type StepId, type StepKind, type Timestamp,
+  STAGE_STEP_PREFIX,
+  type AgentId,
+  type Assignment,
+  type JsonObject,
+  type PlannedStep,
+  type StepError,
+  type StepId,
+  type StepKind,
+  type Timestamp,
 } from '@taskmaster/contracts';
 import { defaultTimeoutMs } from './plan.js';
 import { DEFAULT_RETRY } from './recovery.js';
@@ -7,14 +15,37 @@ import { DEFAULT_RETRY } from './recovery.js';
 /** Where a step is. A field exists only where it means something. */
 export type StepSituation =
   | { readonly status: 'pending' }
-  | { readonly status: 'ready'; readonly attempt: number; readonly readyVersion: number; readonly dueAt: Timestamp; readonly assignment?: Assignment }
   | {
-      readonly status: 'running'; readonly attempt: number; readonly holder: string; readonly leaseMs: number;
-      readonly startedAt: Timestamp; readonly deadlineAt: Timestamp; readonly assignment?: Assignment;
+      readonly status: 'ready';
+      readonly attempt: number;
+      readonly readyVersion: number;
+      readonly dueAt: Timestamp;
+      readonly assignment?: Assignment;
+    }
+  | {
+      readonly status: 'running';
+      readonly attempt: number;
+      readonly holder: string;
+      readonly leaseMs: number;
+      readonly startedAt: Timestamp;
+      readonly deadlineAt: Timestamp;
+      readonly assignment?: Assignment;
     }
   | { readonly status: 'retrying'; readonly attempt: number; readonly retryAt: Timestamp }
-  | { readonly status: 'succeeded'; readonly attempt: number; readonly settledAt: Timestamp; readonly output: JsonObject; readonly assignment?: Assignment }
-  | { readonly status: 'failed'; readonly attempt: number; readonly settledAt: Timestamp; readonly error: StepError; readonly assignment?: Assignment }
+  | {
+      readonly status: 'succeeded';
+      readonly attempt: number;
+      readonly settledAt: Timestamp;
+      readonly output: JsonObject;
+      readonly assignment?: Assignment;
+    }
+  | {
+      readonly status: 'failed';
+      readonly attempt: number;
+      readonly settledAt: Timestamp;
+      readonly error: StepError;
+      readonly assignment?: Assignment;
+    }
   | { readonly status: 'skipped'; readonly settledAt: Timestamp; readonly reason: string }
   | { readonly status: 'cancelled'; readonly attempt: number; readonly settledAt: Timestamp; readonly reason: string };
 
@@ -32,7 +63,15 @@ export const isStageStep = (id: StepId): boolean => id.startsWith(STAGE_STEP_PRE
 
 /** Stages' own steps are not planned: their specification follows from their kind. */
 export const stageStepSpec = (id: StepId, kind: StepKind, input: JsonObject): PlannedStep => ({
-  id, title: STAGE_TITLES[kind] ?? kind, kind, dependsOn: [], input, needs: {}, retry: DEFAULT_RETRY, timeoutMs: defaultTimeoutMs(kind), onFailure: 'fail',
+  id,
+  title: STAGE_TITLES[kind] ?? kind,
+  kind,
+  dependsOn: [],
+  input,
+  needs: {},
+  retry: DEFAULT_RETRY,
+  timeoutMs: defaultTimeoutMs(kind),
+  onFailure: 'fail',
 });
 
 const STAGE_TITLES: Readonly<Partial<Record<StepKind, string>>> = {
@@ -55,4 +94,5 @@ export const isOpen = (step: Step): boolean => ['ready', 'running', 'retrying'].
 /** The attempt a step is at; 0 before its first. */
 export const attemptOf = (step: Step): number => ('attempt' in step.situation ? step.situation.attempt : 0);
 
-export const assignmentOf = (step: Step): Assignment | undefined => ('assignment' in step.situation ? step.situation.assignment : undefined);
+export const assignmentOf = (step: Step): Assignment | undefined =>
+  'assignment' in step.situation ? step.situation.assignment : undefined;

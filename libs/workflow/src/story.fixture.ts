@@ -1,6 +1,18 @@
 import {
-  timestampOf, type AgentId, type Assignment, type JsonObject, type PlanDraft, type StepDraft, type StepError, type StepId, type StreamId, type TenantId,
-  type WorkflowCommand, type WorkflowEvent, type WorkflowOptions, type WorkflowRequest,
+  timestampOf,
+  type AgentId,
+  type Assignment,
+  type JsonObject,
+  type PlanDraft,
+  type StepDraft,
+  type StepError,
+  type StepId,
+  type StreamId,
+  type TenantId,
+  type WorkflowCommand,
+  type WorkflowEvent,
+  type WorkflowOptions,
+  type WorkflowRequest,
 } from '@taskmaster/contracts';
 import { workflowDecider } from './decide.js';
 import type { Decision, DecisionContext } from './decider.js';
@@ -9,28 +21,67 @@ import type { LiveWorkflow, Workflow } from './workflow.js';
 const BEGIN_MS = Date.UTC(2026, 0, 1);
 
 export const options: WorkflowOptions = {
-  drive: 'auto', strict: false, timeoutMs: 3_600_000, maxFixCycles: 3, maxConcurrentSteps: 10, enableNlp: true, enableAgentCoordination: true,
-  delegation: 'auto', validation: [], escalationTimeoutMs: 60_000,
+  drive: 'auto',
+  strict: false,
+  timeoutMs: 3_600_000,
+  maxFixCycles: 3,
+  maxConcurrentSteps: 10,
+  enableNlp: true,
+  enableAgentCoordination: true,
+  delegation: 'auto',
+  validation: [],
+  escalationTimeoutMs: 60_000,
 };
 
 export const repository = { url: 'file:///repository.git', branch: 'main', forge: 'local' } as const;
 
 /** A step that does nothing. */
-export const noopStep = (id: string, ...dependsOn: readonly string[]): StepDraft => ({ id, kind: 'command.run', input: { builtin: 'noop' }, dependsOn });
-export const agentStep = (id: string, ...dependsOn: readonly string[]): StepDraft => ({ id, kind: 'agent.run', input: { instruction: `do ${id}` }, dependsOn });
+export const noopStep = (id: string, ...dependsOn: readonly string[]): StepDraft => ({
+  id,
+  kind: 'command.run',
+  input: { builtin: 'noop' },
+  dependsOn,
+});
+export const agentStep = (id: string, ...dependsOn: readonly string[]): StepDraft => ({
+  id,
+  kind: 'agent.run',
+  input: { instruction: `do ${id}` },
+  dependsOn,
+});
 
 /** `a → (b, c, d) → e`. */
-export const diamond: PlanDraft = { steps: [noopStep('a'), noopStep('b', 'a'), noopStep('c', 'a'), noopStep('d', 'a'), noopStep('e', 'b', 'c', 'd')] };
+export const diamond: PlanDraft = {
+  steps: [noopStep('a'), noopStep('b', 'a'), noopStep('c', 'a'), noopStep('d', 'a'), noopStep('e', 'b', 'c', 'd')],
+};
 
 export const planRequest = (plan: PlanDraft, change: Partial<WorkflowRequest> = {}): WorkflowRequest => ({
-  profile: 'simple', title: 'a plan', source: { kind: 'plan', plan }, context: {}, priority: 'medium', options, ...change,
+  profile: 'simple',
+  title: 'a plan',
+  source: { kind: 'plan', plan },
+  context: {},
+  priority: 'medium',
+  options,
+  ...change,
 });
 export const requirementRequest = (change: Partial<WorkflowRequest> = {}): WorkflowRequest => ({
-  profile: 'cicd', title: 'a requirement', source: { kind: 'requirement', text: 'Add a greeting' }, repository, context: {}, priority: 'medium', options, ...change,
+  profile: 'cicd',
+  title: 'a requirement',
+  source: { kind: 'requirement', text: 'Add a greeting' },
+  repository,
+  context: {},
+  priority: 'medium',
+  options,
+  ...change,
 });
 
 export const assignment: Assignment = {
-  agentId: 'agent-1' as AgentId, agentName: 'Agent', agentType: 'custom', simulated: true, policy: 'auto', reason: 'the only one', scores: [],
+  agentId: 'agent-1' as AgentId,
+  agentName: 'Agent',
+  agentType: 'custom',
+  simulated: true,
+  policy: 'auto',
+  reason: 'the only one',
+  scores: [],
 };
 
 export const step = (id: string): StepId => id as StepId;
@@ -61,7 +112,13 @@ export class Story {
   when(command: WorkflowCommand, context: Partial<DecisionContext> = {}): Decision<WorkflowEvent> {
     this.nowMs += 1;
     const at = this.now;
-    const decision = workflowDecider.decide(command, this.workflow, { now: at, stream: 'workflow-wf_1' as StreamId, tenantId: 'default' as TenantId, slotFree: true, ...context });
+    const decision = workflowDecider.decide(command, this.workflow, {
+      now: at,
+      stream: 'workflow-wf_1' as StreamId,
+      tenantId: 'default' as TenantId,
+      slotFree: true,
+      ...context,
+    });
     if (decision.kind === 'accepted') {
       for (const event of decision.events) this.workflow = workflowDecider.evolve(this.workflow, { ...event, at });
       this.events.push(...decision.events);
@@ -75,7 +132,10 @@ export class Story {
   }
 
   start(id: string, attempt = 1, given?: Assignment): this {
-    this.must({ type: 'StartStep', data: { stepId: step(id), attempt, holder: 'holder', leaseMs: 15_000, ...(given === undefined ? {} : { assignment: given }) } });
+    this.must({
+      type: 'StartStep',
+      data: { stepId: step(id), attempt, holder: 'holder', leaseMs: 15_000, ...(given === undefined ? {} : { assignment: given }) },
+    });
     return this;
   }
 
@@ -103,7 +163,14 @@ export class Story {
 
   landed(cycle: number): this {
     this.start(`tm-land-${String(cycle)}`);
-    return this.complete(`tm-land-${String(cycle)}`, { number: 1, url: 'url', title: 'title', source: 'source', target: 'main', head: `head-${String(cycle)}` });
+    return this.complete(`tm-land-${String(cycle)}`, {
+      number: 1,
+      url: 'url',
+      title: 'title',
+      source: 'source',
+      target: 'main',
+      head: `head-${String(cycle)}`,
+    });
   }
 
   validated(cycle: number, passed: boolean): this {

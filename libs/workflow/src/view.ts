@@ -11,10 +11,23 @@ export function viewOfWorkflow(id: WorkflowId, workflow: Workflow): WorkflowView
   if (workflow.status === 'absent' || row === undefined) return undefined;
   const w = workflow;
   return {
-    id, title: row.title, profile: row.profile, state: row.state, status: row.status, phase: row.phase, priority: row.priority,
-    progressPercentage: row.progressPercentage, progress: row.progress, requestedAt: row.requestedAt, version: row.version,
-    steps: Object.values(w.steps).map(stepView), waves: w.plan?.waves ?? [], criticalPath: w.plan?.criticalPath ?? [],
-    ...askedFor(w), ...endingOf(w), ...changeOf(w),
+    id,
+    title: row.title,
+    profile: row.profile,
+    state: row.state,
+    status: row.status,
+    phase: row.phase,
+    priority: row.priority,
+    progressPercentage: row.progressPercentage,
+    progress: row.progress,
+    requestedAt: row.requestedAt,
+    version: row.version,
+    steps: Object.values(w.steps).map(stepView),
+    waves: w.plan?.waves ?? [],
+    criticalPath: w.plan?.criticalPath ?? [],
+    ...askedFor(w),
+    ...endingOf(w),
+    ...changeOf(w),
   };
 }
 
@@ -22,7 +35,8 @@ type Asked = Pick<WorkflowView, 'options' | 'context' | 'requirement' | 'reposit
 
 function askedFor({ request }: LiveWorkflow): Asked {
   return {
-    options: request.options, context: request.context,
+    options: request.options,
+    context: request.context,
     ...(request.repository === undefined ? {} : { repository: request.repository }),
     ...(request.source.kind === 'requirement' ? { requirement: request.source.text } : {}),
   };
@@ -49,7 +63,13 @@ function stepView(step: Step): StepView {
   const { spec, situation } = step;
   const assignment = assignmentOf(step);
   return {
-    id: spec.id, title: spec.title, kind: spec.kind, status: situation.status, stage: isStageStep(spec.id), attempt: attemptOf(step), dependsOn: spec.dependsOn,
+    id: spec.id,
+    title: spec.title,
+    kind: spec.kind,
+    status: situation.status,
+    stage: isStageStep(spec.id),
+    attempt: attemptOf(step),
+    dependsOn: spec.dependsOn,
     ...(assignment === undefined ? {} : { assignment }),
     ...situationView(step),
   };
@@ -77,14 +97,26 @@ function situationView({ situation, lastError }: Step): Partial<StepView> {
 }
 
 /** What a worker needs to do an attempt; undefined when the step does not exist or the attempt is not the current one. */
-export function stepContextOf(id: WorkflowId, workflow: Workflow, at: { readonly stepId: StepId; readonly attempt: number }): StepContext | undefined {
+export function stepContextOf(
+  id: WorkflowId,
+  workflow: Workflow,
+  at: { readonly stepId: StepId; readonly attempt: number },
+): StepContext | undefined {
   if (workflow.status === 'absent') return undefined;
   const w = workflow;
   const step = w.steps[at.stepId];
   if (step === undefined || attemptOf(step) !== at.attempt) return undefined;
   return {
-    workflowId: id, title: w.request.title, priority: w.request.priority, ...askedFor(w), ...validatedSoFar(w),
-    status: statusOf(w), paused: w.paused !== null, step: step.spec, attempt: at.attempt, excludedAgents: step.excludedAgents,
+    workflowId: id,
+    title: w.request.title,
+    priority: w.request.priority,
+    ...askedFor(w),
+    ...validatedSoFar(w),
+    status: statusOf(w),
+    paused: w.paused !== null,
+    step: step.spec,
+    attempt: at.attempt,
+    excludedAgents: step.excludedAgents,
     ...(step.lastError === undefined ? {} : { previousError: step.lastError }),
     onCriticalPath: w.plan?.criticalPath.includes(at.stepId) ?? false,
     dependencies: dependenciesOf(w, step),
@@ -104,6 +136,8 @@ function validatedSoFar(w: LiveWorkflow): Validated {
 function dependenciesOf(w: LiveWorkflow, step: Step): StepContext['dependencies'] {
   return step.spec.dependsOn.flatMap((stepId) => {
     const dependency = w.steps[stepId];
-    return dependency?.situation.status === 'succeeded' ? [{ stepId, title: dependency.spec.title, output: dependency.situation.output }] : [];
+    return dependency?.situation.status === 'succeeded'
+      ? [{ stepId, title: dependency.spec.title, output: dependency.situation.output }]
+      : [];
   });
 }

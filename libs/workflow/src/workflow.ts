@@ -1,6 +1,17 @@
 import {
-  assertNever, invariant, type Fact, type JsonObject, type RequirementItem, type RequirementMetadata, type StepEvent, type StepId,
-  type Timestamp, type WorkflowEvent, type WorkflowLifecycleEvent, type WorkflowOutcome, type WorkflowRequest,
+  assertNever,
+  invariant,
+  type Fact,
+  type JsonObject,
+  type RequirementItem,
+  type RequirementMetadata,
+  type StepEvent,
+  type StepId,
+  type Timestamp,
+  type WorkflowEvent,
+  type WorkflowLifecycleEvent,
+  type WorkflowOutcome,
+  type WorkflowRequest,
 } from '@taskmaster/contracts';
 import { isTerminal } from './profiles/profile.js';
 import { profileOf } from './profiles/index.js';
@@ -47,7 +58,11 @@ export interface LiveWorkflow {
   readonly cancelling: string | null;
   readonly steps: Readonly<Record<StepId, Step>>;
   /** Ids of the plan's steps, in topological order; null before a plan is adopted. */
-  readonly plan: { readonly stepIds: readonly StepId[]; readonly waves: readonly (readonly StepId[])[]; readonly criticalPath: readonly StepId[] } | null;
+  readonly plan: {
+    readonly stepIds: readonly StepId[];
+    readonly waves: readonly (readonly StepId[])[];
+    readonly criticalPath: readonly StepId[];
+  } | null;
   readonly requirements: { readonly items: readonly RequirementItem[]; readonly metadata: RequirementMetadata } | null;
   /** From 1; a repair begins the next. */
   readonly cycle: number;
@@ -59,7 +74,12 @@ export interface LiveWorkflow {
   /** Why the workflow is on its way to its failed state. */
   readonly reason: string;
   readonly progress: number;
-  readonly ended: { readonly at: Timestamp; readonly outcome: WorkflowOutcome; readonly reason: string; readonly result: JsonObject } | null;
+  readonly ended: {
+    readonly at: Timestamp;
+    readonly outcome: WorkflowOutcome;
+    readonly reason: string;
+    readonly result: JsonObject;
+  } | null;
 }
 
 export type Workflow = { readonly status: 'absent' } | LiveWorkflow;
@@ -79,16 +99,42 @@ export function evolve(workflow: Workflow, fact: Fact<WorkflowEvent>): Workflow 
 }
 
 const MOVES_PROGRESS: ReadonlySet<WorkflowEvent['type']> = new Set([
-  'StepSucceeded', 'StepFailed', 'StepSkipped', 'StepCancelled', 'WorkflowTransitioned', 'RequirementsParsed', 'PlanAdopted', 'PullRequestOpened', 'ValidationRecorded',
+  'StepSucceeded',
+  'StepFailed',
+  'StepSkipped',
+  'StepCancelled',
+  'WorkflowTransitioned',
+  'RequirementsParsed',
+  'PlanAdopted',
+  'PullRequestOpened',
+  'ValidationRecorded',
 ]);
 
 const isStepFact = (fact: Fact<WorkflowEvent>): fact is Fact<StepEvent> => fact.type.startsWith('Step');
 
 const requested = (data: { readonly request: WorkflowRequest; readonly deadlineAt: Timestamp }, at: Timestamp): LiveWorkflow => ({
-  status: 'active', version: 1, request: data.request, requestedAt: at, deadlineAt: data.deadlineAt,
-  state: profileOf(data.request.profile).initial, slot: 'queued', queuedAt: at, paused: null, resumedVersion: 0, cancelling: null,
-  steps: {}, plan: null, requirements: null, cycle: 1, extraCycles: 0, pullRequest: null, validations: [], escalation: null,
-  reason: '', progress: 0, ended: null,
+  status: 'active',
+  version: 1,
+  request: data.request,
+  requestedAt: at,
+  deadlineAt: data.deadlineAt,
+  state: profileOf(data.request.profile).initial,
+  slot: 'queued',
+  queuedAt: at,
+  paused: null,
+  resumedVersion: 0,
+  cancelling: null,
+  steps: {},
+  plan: null,
+  requirements: null,
+  cycle: 1,
+  extraCycles: 0,
+  pullRequest: null,
+  validations: [],
+  escalation: null,
+  reason: '',
+  progress: 0,
+  ended: null,
 });
 
 type LifecycleFact = Fact<Exclude<WorkflowLifecycleEvent, { type: 'WorkflowRequested' }>>;
@@ -110,7 +156,12 @@ function evolveLifecycle(w: LiveWorkflow, fact: LifecycleFact): LiveWorkflow {
       return { ...w, cancelling: fact.data.reason };
     case 'WorkflowEnded':
       invariant(isTerminal(profileOf(w.request.profile), w.state), 'a workflow ends in a terminal state');
-      return { ...w, status: 'ended', slot: 'none', ended: { at: fact.at, outcome: fact.data.outcome, reason: fact.data.reason, result: fact.data.result } };
+      return {
+        ...w,
+        status: 'ended',
+        slot: 'none',
+        ended: { at: fact.at, outcome: fact.data.outcome, reason: fact.data.reason, result: fact.data.result },
+      };
     case 'RequirementsParsed':
       return { ...w, requirements: { items: fact.data.items, metadata: fact.data.metadata } };
     case 'PlanAdopted':
@@ -124,7 +175,13 @@ function evolveLifecycle(w: LiveWorkflow, fact: LifecycleFact): LiveWorkflow {
     case 'EscalationRaised':
       return { ...w, slot: 'none', escalation: fact.data };
     case 'EscalationResolved':
-      return { ...w, slot: 'queued', queuedAt: fact.at, escalation: null, extraCycles: w.extraCycles + (fact.data.decision === 'retry' ? 1 : 0) };
+      return {
+        ...w,
+        slot: 'queued',
+        queuedAt: fact.at,
+        escalation: null,
+        extraCycles: w.extraCycles + (fact.data.decision === 'retry' ? 1 : 0),
+      };
     default:
       return assertNever(fact);
   }
@@ -146,7 +203,9 @@ function evolvePlan(w: LiveWorkflow, fact: Fact<Extract<WorkflowEvent, { type: '
   return { ...w, steps, cycle: w.cycle + 1, plan: { ...w.plan, stepIds: [...w.plan.stepIds, ...ids], waves: [...w.plan.waves, ids] } };
 }
 
-type ChangeFact = Fact<Extract<WorkflowEvent, { type: 'PullRequestOpened' | 'PullRequestMerged' | 'PullRequestClosed' | 'ValidationRecorded' }>>;
+type ChangeFact = Fact<
+  Extract<WorkflowEvent, { type: 'PullRequestOpened' | 'PullRequestMerged' | 'PullRequestClosed' | 'ValidationRecorded' }>
+>;
 
 function evolveChange(w: LiveWorkflow, fact: ChangeFact): LiveWorkflow {
   switch (fact.type) {
@@ -154,7 +213,10 @@ function evolveChange(w: LiveWorkflow, fact: ChangeFact): LiveWorkflow {
       return { ...w, pullRequest: { ...fact.data, state: 'open' } };
     case 'PullRequestMerged':
       invariant(w.pullRequest !== null, 'a pull request is opened before it is merged');
-      invariant(w.validations.some((v) => v.passed && v.commit === fact.data.commit), 'I12: a merged change was validated as merged');
+      invariant(
+        w.validations.some((v) => v.passed && v.commit === fact.data.commit),
+        'I12: a merged change was validated as merged',
+      );
       return { ...w, pullRequest: { ...w.pullRequest, state: 'merged', commit: fact.data.commit } };
     case 'PullRequestClosed':
       return w.pullRequest === null ? w : { ...w, pullRequest: { ...w.pullRequest, state: 'closed' } };

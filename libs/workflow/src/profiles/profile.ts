@@ -1,7 +1,8 @@
 import type { ProfileName, WorkflowOutcome, WorkflowPhase } from '@taskmaster/contracts';
 
 /** What the platform does while a workflow is in a state (design 4.2). */
-export type StageName = 'admit' | 'analyze' | 'plan' | 'resolve' | 'delegate' | 'execute' | 'land' | 'review' | 'validate' | 'merge' | 'repair';
+export type StageName =
+  'admit' | 'analyze' | 'plan' | 'resolve' | 'delegate' | 'execute' | 'land' | 'review' | 'validate' | 'merge' | 'repair';
 
 /** What follows when a stage fails. `repair` adds a fix step to the plan and goes on in `to`; the default is to fail the workflow. */
 export type StageFailure = { readonly kind: 'go'; readonly to: string } | { readonly kind: 'repair'; readonly to: string };
@@ -58,7 +59,11 @@ export const isValidTransition = (profile: Profile, edge: { readonly from: strin
   allowedTransitions(profile, edge.from, strict).includes(edge.to);
 
 /** The shortest allowed way from one state to another, without the first; undefined when there is none. Breadth first, in table order. */
-export function pathTo(profile: Profile, edge: { readonly from: string; readonly to: string }, strict: boolean): readonly string[] | undefined {
+export function pathTo(
+  profile: Profile,
+  edge: { readonly from: string; readonly to: string },
+  strict: boolean,
+): readonly string[] | undefined {
   const ways = new Map<string, readonly string[]>([[edge.from, []]]);
   const queue = [edge.from];
   for (let at = queue.shift(); at !== undefined; at = queue.shift()) {

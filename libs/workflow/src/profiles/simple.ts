@@ -7,7 +7,10 @@ export const simple: Profile = {
   states: [
     { name: 'pending', phase: 'queue', stages: ['admit'], next: 'in_progress' },
     {
-      name: 'in_progress', phase: 'implement', stages: ['analyze', 'plan', 'resolve', 'execute', 'land', 'validate', 'merge'], next: 'completed',
+      name: 'in_progress',
+      phase: 'implement',
+      stages: ['analyze', 'plan', 'resolve', 'execute', 'land', 'validate', 'merge'],
+      next: 'completed',
       onFailure: { validate: { kind: 'repair', to: 'in_progress' }, merge: { kind: 'repair', to: 'in_progress' } },
     },
     { name: 'blocked', phase: 'implement', stages: [] },
@@ -22,8 +25,13 @@ export const simple: Profile = {
   transitions: [
     ...seed(['pending', 'in_progress'], ['in_progress', 'completed'], ['in_progress', 'failed']),
     ...extension(
-      ['pending', 'failed'], ['pending', 'cancelled'], ['in_progress', 'cancelled'],
-      ['in_progress', 'blocked'], ['blocked', 'in_progress'], ['blocked', 'failed'], ['blocked', 'cancelled'],
+      ['pending', 'failed'],
+      ['pending', 'cancelled'],
+      ['in_progress', 'cancelled'],
+      ['in_progress', 'blocked'],
+      ['blocked', 'in_progress'],
+      ['blocked', 'failed'],
+      ['blocked', 'cancelled'],
     ),
   ],
 };

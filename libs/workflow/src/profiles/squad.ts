@@ -14,7 +14,10 @@ export const squad: Profile = {
     { name: 'in_progress', phase: 'implement', stages: ['execute'], next: 'reviewing' },
     { name: 'reviewing', phase: 'review', stages: ['land', 'review'], next: 'testing' },
     {
-      name: 'testing', phase: 'test', stages: ['validate', 'merge'], next: 'completed',
+      name: 'testing',
+      phase: 'test',
+      stages: ['validate', 'merge'],
+      next: 'completed',
       onFailure: { validate: { kind: 'repair', to: 'in_progress' }, merge: { kind: 'repair', to: 'in_progress' } },
     },
     { name: 'blocked', phase: 'implement', stages: [] },
@@ -27,8 +30,13 @@ export const squad: Profile = {
   progressOrder: ['pending', 'analyzing', 'planning', 'delegated', 'in_progress', 'reviewing', 'testing', 'completed'],
   transitions: [
     ...seed(
-      ['pending', 'analyzing'], ['analyzing', 'planning'], ['planning', 'delegated'], ['delegated', 'in_progress'],
-      ['in_progress', 'reviewing'], ['reviewing', 'testing'], ['testing', 'completed'],
+      ['pending', 'analyzing'],
+      ['analyzing', 'planning'],
+      ['planning', 'delegated'],
+      ['delegated', 'in_progress'],
+      ['in_progress', 'reviewing'],
+      ['reviewing', 'testing'],
+      ['testing', 'completed'],
       ...ACTIVE.map((state): [string, string] => [state, 'blocked']),
       ...ACTIVE.map((state): [string, string] => [state, 'failed']),
       ...ACTIVE.map((state): [string, string] => ['blocked', state]),
