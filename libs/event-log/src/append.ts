@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto';
-import { chainText, idOf, type NewEvent, type Timestamp } from '@taskmaster/contracts';
+import { chainText, idOf, type Timestamp } from '@taskmaster/contracts';
 import type pg from 'pg';
 import { faultOf } from './faults.js';
 import { instantOf } from './instants.js';
-import type { AppendGroup, AppendOutcome, EarlierAnswer, GroupOutcome, QuotaCount } from './rows.js';
+import type { AppendGroup, AppendOutcome, EarlierAnswer, GroupOutcome, QuotaCount, UnplacedEvent } from './rows.js';
 
 /** The columns of one table of the statement's input, filled row by row and sent as arrays. */
 class Columns {
@@ -49,7 +49,7 @@ interface Encoded {
 }
 
 /** Stored beside the data and not part of the decision: who, why, and the trace. */
-const metaText = (event: NewEvent): string =>
+const metaText = (event: UnplacedEvent): string =>
   JSON.stringify({ actor: event.actor, correlationId: event.correlationId, causationId: event.causationId, traceparent: event.traceparent });
 
 function addEvents(into: Columns, group: AppendGroup, n: number): string {

@@ -12,3 +12,5 @@ export { readAll, readHead, readStream, readStreams, readTenant, recordedEvent, 
 export * from './rows.js';
 export { readSnapshots, writeSnapshot, type Snapshot } from './snapshots.js';
 export { PostgresEventStore, type EventStore } from './store.js';
+export { PostgresEpochStore, type EpochRow } from './epochs.js';
+export { noticeEventOf, noticesOf, Relay, RELAY_READ_MAX, type NoticeEvent, type RelayPorts, type WorkRange } from './relay.js';

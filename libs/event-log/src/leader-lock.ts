@@ -13,8 +13,9 @@ const LEADER_LOCK_CLASS = 7_236_532;
 /**
  * Tries to take a session advisory lock on a connection of its own; undefined when another process leads. The lock does not fence: a
  * paused leader that wakes up may still act, so what it does must be fenced elsewhere (the stream's expected sequence).
+ * `onCommit` is told of appends by any process, with the backend that made them.
  */
-export async function tryLead(url: string, purpose: number): Promise<Leadership | undefined> {
+export async function tryLead(url: string, purpose: number, onCommit?: (byBackend: number) => void): Promise<Leadership | undefined> {
   const client = new pg.Client({ connectionString: url, keepAlive: true, connectionTimeoutMillis: 5000 });
   let settle: () => void = () => undefined;
   const lost = new Promise<void>((resolve) => {
@@ -37,6 +38,10 @@ export async function tryLead(url: string, purpose: number): Promise<Leadership 
     if (rows[0]?.held !== true) {
       await close();
       return undefined;
+    }
+    if (onCommit !== undefined) {
+      client.on('notification', ({ processId }) => onCommit(processId));
+      await client.query('listen tm_log');
     }
   } catch {
     await close();

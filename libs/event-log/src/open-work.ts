@@ -78,7 +78,7 @@ const HELD = `
   where t.status = 'running' and t.attempt = q.attempt and t.holder = q.holder and t.tenant_id = q.tenant_id`;
 
 const NEXT_QUEUED = `
-  select stream, tenant_id as "tenantId"
+  select stream, tenant_id as "tenantId", version
   from workflow
   where tenant_id = $1 and queued_at is not null
   order by
@@ -149,7 +149,7 @@ export const nextQueued = (
   pool: pg.Pool,
   tenantId: string,
   { agingSeconds, limit }: { readonly agingSeconds: number; readonly limit: number },
-): Promise<readonly { readonly stream: StreamId; readonly tenantId: TenantId }[]> =>
+): Promise<readonly { readonly stream: StreamId; readonly tenantId: TenantId; readonly version: number }[]> =>
   rowsOf(pool, 'looking for queued workflows', { name: 'next-queued', text: NEXT_QUEUED, values: [tenantId, agingSeconds, limit] });
 
 /** The tenants' quota rows with somebody waiting. */

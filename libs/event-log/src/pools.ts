@@ -31,6 +31,8 @@ export interface Pools {
   readonly analytics: pg.Pool;
   /** Whether connections run as `taskmaster_service`; false where the role could not be created. */
   readonly restricted: boolean;
+  /** Whether a backend is one of this process' write connections. */
+  isOwnBackend(processId: number): boolean;
   close(): Promise<void>;
 }
 
@@ -44,11 +46,17 @@ export async function openPools({ url, readUrl, size, onError }: PoolsOptions): 
   const read = open(readUrl ?? url, Math.max(1, Math.round(size * 0.6)));
   const write = open(url, Math.max(2, Math.round(size * 0.3)));
   const analytics = open(readUrl ?? url, Math.max(1, Math.round(size * 0.1)));
+  const own = new Set<number>();
+  write.on('connect', (client) => own.add(processIdOf(client)));
+  write.on('remove', (client) => own.delete(processIdOf(client)));
   const close = async (): Promise<void> => {
     await Promise.all([read.end(), write.end(), analytics.end()]);
   };
-  return { read, write, analytics, restricted, close };
+  return { read, write, analytics, restricted, isOwnBackend: (processId) => own.has(processId), close };
 }
+
+/** The driver knows its backend; its types do not say so. */
+const processIdOf = (client: pg.PoolClient): number => (client as unknown as { readonly processID: number }).processID;
 
 function openPool(options: { connectionString: string; max: number; restricted: boolean; onError: (error: Error) => void }): pg.Pool {
   const { connectionString, max, restricted, onError } = options;

@@ -60,6 +60,9 @@ export interface StoredAnswer {
   readonly answer: object;
 }
 
+/** An event as the append takes it; its id follows from stream and version. */
+export type UnplacedEvent = Omit<NewEvent, 'id'>;
+
 /** What is to be appended to one stream: all of it or nothing. Without events it only proves that the expected version is current. */
 export interface AppendGroup {
   readonly stream: StreamId;
@@ -68,7 +71,7 @@ export interface AppendGroup {
   readonly expectedVersion: number;
   /** Hash of the event at the expected version. */
   readonly previousHash: string;
-  readonly events: readonly NewEvent[];
+  readonly events: readonly UnplacedEvent[];
   readonly answers: readonly StoredAnswer[];
   readonly workflow?: WorkflowRecord;
   readonly steps?: readonly StepRecord[];
