@@ -99,16 +99,15 @@ async function postMessage({ session, request, response }: Exchange): Promise<vo
 function faultsOf(body: unknown): readonly FieldFault[] {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return [{ message: 'expected object', location: 'body' }];
   const bag = body as Readonly<Record<string, unknown>>;
-  const faults: FieldFault[] = [];
-  for (const key of Object.keys(bag)) {
-    if (!['content', 'type', '$schema'].includes(key)) faults.push({ message: 'unexpected property', location: `body.${key}` });
-  }
+  const unexpected = Object.keys(bag).filter((key) => !['content', 'type', '$schema'].includes(key));
+  const faults: FieldFault[] = unexpected.map((key) => ({ message: 'unexpected property', location: `body.${key}` }));
   for (const key of ['content', 'type']) {
-    if (bag[key] === undefined) faults.push({ message: `expected required property ${key} to be present`, location: 'body' });
-    else if (typeof bag[key] !== 'string') faults.push({ message: 'expected string', location: `body.${key}` });
-  }
-  if (typeof bag['type'] === 'string' && !['user', 'raw'].includes(bag['type'])) {
-    faults.push({ message: 'expected value to be one of "user, raw"', location: 'body.type' });
+    const value = bag[key];
+    if (value === undefined) faults.push({ message: `expected required property ${key} to be present`, location: 'body' });
+    else if (typeof value !== 'string') faults.push({ message: 'expected string', location: `body.${key}` });
+    else if (key === 'type' && value !== 'user' && value !== 'raw') {
+      faults.push({ message: 'expected value to be one of "user, raw"', location: 'body.type' });
+    }
   }
   return faults;
 }

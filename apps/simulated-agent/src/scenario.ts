@@ -98,16 +98,14 @@ function parseRule(item: unknown): Result<ScenarioRule, string> {
   if (unknown !== undefined) return err(`unknown field ${unknown}`);
   const fault = FAULTS.find((known) => known === item['fault']);
   if (fault === undefined) return err(`fault is one of ${FAULTS.join(', ')}`);
-  const attempt = count(item['attempt']);
-  const resetMs = count(item['resetMs']);
   return ok({
     fault,
     delayMs: count(item['delayMs']) ?? DELAY_MS_DEFAULT,
     times: count(item['times']) ?? (ONCE.includes(fault) ? 1 : Number.MAX_SAFE_INTEGER),
-    ...(typeof item['step'] === 'string' ? { step: item['step'] } : {}),
-    ...(typeof item['workflow'] === 'string' ? { workflow: item['workflow'] } : {}),
-    ...(attempt === undefined ? {} : { attempt }),
-    ...(resetMs === undefined ? {} : { resetMs }),
+    ...given('step', textOf(item['step'])),
+    ...given('workflow', textOf(item['workflow'])),
+    ...given('attempt', count(item['attempt'])),
+    ...given('resetMs', count(item['resetMs'])),
   });
 }
 
@@ -137,3 +135,6 @@ function matches(rule: ScenarioRule, assignment: SimulatedAssignment): boolean {
 const isBag = (value: unknown): value is Bag => typeof value === 'object' && value !== null && !Array.isArray(value);
 const count = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined;
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+const given = <K extends string, T>(key: K, value: T | undefined): { readonly [P in K]?: T } =>
+  (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: T };

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { assignmentOf, type SimulatedAssignment } from './assignment-line.js';
 import { Conversation } from './conversation.js';
-import { type Fault, type FaultName, type Scenario, ScenarioBook } from './scenario.js';
+import type { Fault, FaultName, Scenario, ScenarioBook } from './scenario.js';
 import { runTurn } from './turn.js';
 
 /** What a POST is answered. `silence`: never answered. */

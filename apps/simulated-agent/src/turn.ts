@@ -137,7 +137,7 @@ async function editOutOfScope(worktree: Worktree): Promise<string> {
 }
 
 /** Instructions of fix steps start a line with this word (the findings of a failed validation follow). */
-const isRepair = (prompt: string): boolean => /^\s*Repair:/m.test(prompt);
+const isRepair = (prompt: string): boolean => /(^|\s)Repair: /.test(prompt);
 
 function answerOf(assignment: SimulatedAssignment, edits: Edits, turn: Turn): string {
   const what = isRepair(turn.prompt) ? 'repaired its own marked files' : 'wrote a marked module and a test that exercises it';

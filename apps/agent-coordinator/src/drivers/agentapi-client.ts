@@ -53,9 +53,14 @@ export class AgentapiClient {
   readonly #base: URL;
   readonly #key: string | undefined;
 
-  /** `key` goes to a reverse proxy in front of the server as a bearer token; agentapi itself has no authentication. */
+  /**
+   * `key` goes to a reverse proxy in front of the server as a bearer token; agentapi itself has no authentication.
+   * @throws AgentapiFault when the base is not an http or https address
+   */
   constructor(base: string, key: string | undefined) {
-    this.#base = new URL(base.endsWith('/') ? base : `${base}/`);
+    const url = base.endsWith('/') ? base : `${base}/`;
+    if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) throw new AgentapiFault('broken', 'the endpoint is not an http address');
+    this.#base = new URL(url);
     this.#key = key;
   }
 
@@ -193,17 +198,19 @@ function faultOf(error: Error): AgentapiFault {
 }
 
 /** Upstream answers nearly everything with 500, so the cause is told by the text of its errors (agentapi 0.12). */
-function replyOf(answer: Answer): PostReply {
-  const message = causeOf(answer.text);
-  if (answer.status === 200) return { kind: 'taken' };
-  if (answer.status === 429 || answer.status === 503) {
-    return { kind: 'overloaded', ...(answer.retryAfterMs === undefined ? {} : { retryAfterMs: answer.retryAfterMs }) };
-  }
-  if (answer.status >= 400 && answer.status < 500) return { kind: 'refused', status: answer.status, message };
-  if (/waiting for user input|can only be sent when/i.test(message)) return { kind: 'busy' };
-  if (/must not be empty/i.test(message)) return { kind: 'refused', status: answer.status, message };
-  if (/failed to wait for (screen|processing)/i.test(message)) return { kind: 'unsettled', message };
-  return { kind: 'ambiguous', message: message === '' ? `answered ${String(answer.status)}` : message };
+const CAUSES: readonly { readonly pattern: RegExp; readonly reply: (message: string, status: number) => PostReply }[] = [
+  { pattern: /waiting for user input|can only be sent when/i, reply: () => ({ kind: 'busy' }) },
+  { pattern: /must not be empty/i, reply: (message, status) => ({ kind: 'refused', status, message }) },
+  { pattern: /failed to wait for (screen|processing)/i, reply: (message) => ({ kind: 'unsettled', message }) },
+];
+
+function replyOf({ status, text, retryAfterMs }: Answer): PostReply {
+  if (status === 200) return { kind: 'taken' };
+  if (status === 429 || status === 503) return retryAfterMs === undefined ? { kind: 'overloaded' } : { kind: 'overloaded', retryAfterMs };
+  const message = causeOf(text);
+  if (status >= 400 && status < 500) return { kind: 'refused', status, message };
+  const known = CAUSES.find(({ pattern }) => pattern.test(message));
+  return known?.reply(message, status) ?? { kind: 'ambiguous', message: message === '' ? `answered ${String(status)}` : message };
 }
 
 function causeOf(text: string): string {

@@ -36,6 +36,7 @@ export class AgentapiTurn implements DriverSession {
   #reportedAt = 0;
   #sawPrompt = false;
   #stopping: string | undefined;
+  #begun = false;
   #over = false;
   #settle: (outcome: DriverOutcome) => void = () => undefined;
   #markReady: () => void = () => undefined;
@@ -75,17 +76,24 @@ export class AgentapiTurn implements DriverSession {
   async stop(reason: string): Promise<void> {
     if (this.#over) return;
     this.#stopping = reason;
-    this.#parts.feed.nudge();
+    if (this.#begun) this.#parts.feed.nudge();
+    else this.#end(failed('stopped', reason));
     await this.outcome;
   }
 
   async #run(work: () => Promise<DriverOutcome>): Promise<void> {
+    if (this.#over) return;
+    this.#begun = true;
     let outcome: DriverOutcome;
     try {
-      outcome = this.#stopping === undefined ? await work() : failed('stopped', this.#stopping);
+      outcome = await work();
     } catch (error) {
       outcome = failed('lost', `The server could not be followed: ${error instanceof Error ? error.message : String(error)}`);
     }
+    this.#end(outcome);
+  }
+
+  #end(outcome: DriverOutcome): void {
     this.#over = true;
     this.#parts.feed.close();
     this.#settle(outcome);
@@ -131,7 +139,7 @@ export class AgentapiTurn implements DriverSession {
     return failed('busy', 'The agent server did not become ready for a prompt.');
   }
 
-  /** Posts until taken. Only answers that are sure to have delivered nothing are tried again. */
+  /** Posts until taken. Only what is sure to have delivered nothing, or was cleared from the input box, is sent again. */
   async #post(): Promise<Failure | undefined> {
     const { client, feed, limits, task } = this.#parts;
     const text = promptText(this.#line, task.prompt);
@@ -141,25 +149,26 @@ export class AgentapiTurn implements DriverSession {
       this.#after = feed.highestId;
       this.#runsBefore = feed.runs;
       const reply = await client.post('user', text, { timeoutMs: limits.postMs, headers });
-      if (reply.kind === 'busy' && Date.now() < until) {
-        await feed.changed(BUSY_WAIT_MS);
-        const failure = await this.#awaitReady();
-        if (failure !== undefined) return failure;
+      const next = await this.#afterPost(reply, { until, mayClear: unsettled === 0 });
+      if (next === 'again') {
+        if (reply.kind === 'unsettled') unsettled += 1;
         continue;
       }
-      if (reply.kind === 'unsettled') {
-        if (await this.#wasTaken()) break;
-        if (unsettled === 0 && (await this.#clearInput())) {
-          unsettled += 1;
-          continue;
-        }
-      }
-      const failure = failureOf(reply);
-      if (failure !== undefined) return failure;
-      break;
+      this.#takenAt = Date.now();
+      return next === 'taken' ? undefined : next;
     }
-    this.#takenAt = Date.now();
-    return undefined;
+  }
+
+  async #afterPost(reply: PostReply, how: { readonly until: number; readonly mayClear: boolean }): Promise<'again' | 'taken' | Failure> {
+    if (reply.kind === 'busy' && Date.now() < how.until) {
+      await this.#parts.feed.changed(BUSY_WAIT_MS);
+      return (await this.#awaitReady()) ?? 'again';
+    }
+    if (reply.kind === 'unsettled') {
+      if (await this.#wasTaken()) return 'taken';
+      if (how.mayClear && (await this.#clearInput())) return 'again';
+    }
+    return failureOf(reply) ?? 'taken';
   }
 
   /** After a doubtful answer: the history holds the prompt, or the agent began to work. */
@@ -206,19 +215,26 @@ export class AgentapiTurn implements DriverSession {
 
   /** What ends a turn from outside: a stop, a limit, a lost server. */
   async #watchdog(): Promise<DriverOutcome | undefined> {
-    const { feed, limits } = this.#parts;
-    const now = Date.now();
+    const { feed } = this.#parts;
     if (this.#stopping !== undefined) return this.#cancelled(failed('stopped', this.#stopping));
     if (feed.lost) return failed('crash', 'The agent server has gone in the middle of its work.');
     if (this.#promptId() !== undefined) this.#sawPrompt = true;
     else if (feed.synced && this.#sawPrompt) return failed('lost', 'The agent server forgot the prompt: it was started anew.');
-    if (now >= this.#deadline()) return this.#cancelled(failed('deadline', 'The agent did not finish before the deadline of the attempt.'));
-    if (this.#answerLength() > limits.answerCharactersMax)
-      return this.#cancelled(failed('too_long', 'The answer of the agent is longer than allowed.'));
-    if (now - Math.max(feed.changedAt, this.#takenAt) >= limits.noOutputMs)
-      return this.#cancelled(failed('hang', 'The agent has shown nothing new for too long.'));
-    if (!this.#hasReacted() && now - this.#takenAt >= limits.reactionMs)
+    const breach = this.#breach(Date.now());
+    return breach === undefined ? undefined : this.#cancelled(breach);
+  }
+
+  /** The limit that is broken now, if one is. */
+  #breach(now: number): Failure | undefined {
+    const { feed, limits } = this.#parts;
+    if (now >= this.#deadline()) return failed('deadline', 'The agent did not finish before the deadline of the attempt.');
+    if (this.#answerLength() > limits.answerCharactersMax) return failed('too_long', 'The answer of the agent is longer than allowed.');
+    if (now - Math.max(feed.changedAt, this.#takenAt) >= limits.noOutputMs) {
+      return failed('hang', 'The agent has shown nothing new for too long.');
+    }
+    if (!this.#hasReacted() && now - this.#takenAt >= limits.reactionMs) {
       return failed('no_reaction', 'The agent server took the prompt, but the agent never began.');
+    }
     return undefined;
   }
 

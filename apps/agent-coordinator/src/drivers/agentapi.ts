@@ -1,8 +1,9 @@
 import type { AgentView, JsonObject } from '@taskmaster/contracts';
-import type { AgentDriver, DriverSession, DriverTask } from '../driver.js';
+import type { AgentDriver, DriverOutcome, DriverSession, DriverTask } from '../driver.js';
 import { AgentapiClient, AgentapiFault } from './agentapi-client.js';
 import { AgentapiTurn } from './agentapi-turn.js';
 import { EventFeed } from './event-feed.js';
+import { failed } from './failures.js';
 import { assignmentLine } from './prompt.js';
 
 /** Limits of a conversation with an agentapi server, in milliseconds unless the name says otherwise. */
@@ -65,14 +66,21 @@ export class AgentapiDriver implements AgentDriver {
 
   async start(task: DriverTask, report: (message: string) => void): Promise<DriverSession> {
     const url = task.agent.profile.endpoint;
-    const turn = this.#turn(url, task, report);
+    let turn: AgentapiTurn;
+    try {
+      turn = this.#turn(url, task, report);
+    } catch (error) {
+      if (!(error instanceof AgentapiFault)) throw error;
+      return deadSession(failed('refused', `The agent cannot be driven: ${error.message}.`, { retryable: false }));
+    }
     const before = this.#turns.get(url);
     const over = (before ?? Promise.resolve())
       .then(() => turn.deliver())
       .then(() => turn.outcome)
       .then(() => undefined);
     this.#remember(url, over);
-    await Promise.race([before ?? turn.ready, turn.outcome]);
+    // A turn that waits in line is handed out at once, so that it can be stopped while it waits.
+    if (before === undefined) await turn.ready;
     return turn;
   }
 
@@ -104,8 +112,8 @@ export class AgentapiDriver implements AgentDriver {
       const { status, agentType } = await this.#client(url).status(Math.min(2_000, this.#limits.requestMs));
       return { available: true, detail: `${agentType} is ${status}` };
     } catch (error) {
-      if (!(error instanceof AgentapiFault) && !(error instanceof TypeError)) throw error;
-      const held = error instanceof AgentapiFault && error.code === 'timeout' && this.#turns.has(url);
+      if (!(error instanceof AgentapiFault)) throw error;
+      const held = error.code === 'timeout' && this.#turns.has(url);
       return held ? { available: true, detail: 'busy with a prompt' } : { available: false, detail: error.message };
     }
   }
@@ -127,3 +135,10 @@ export class AgentapiDriver implements AgentDriver {
     });
   }
 }
+
+/** A session that was over before it began. */
+const deadSession = (outcome: DriverOutcome): DriverSession => ({
+  outcome: Promise.resolve(outcome),
+  stop: () => Promise.resolve(),
+  facts: { driver: 'agentapi' },
+});
