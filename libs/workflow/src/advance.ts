@@ -107,12 +107,11 @@ function transitionAlong(
   }));
 }
 
-/** In a terminal state what is left behind is discarded first, as a step with a deadline; then the workflow ends. */
+/** In a terminal state what never ran is skipped and what is left behind is discarded, as a step with a deadline; then the workflow ends. */
 function closing(w: LiveWorkflow, profile: Profile, now: Timestamp): readonly WorkflowEvent[] {
   const outcome: WorkflowOutcome = w.cancelling === null ? (profile.terminal[w.state] ?? 'failed') : 'cancelled';
-  const never = (w.plan?.stepIds ?? []).filter((stepId) => w.steps[stepId]?.situation.status === 'pending');
-  if (never.length > 0)
-    return never.map((stepId) => ({ type: 'StepSkipped', data: { stepId, reason: `the workflow was ${outcome} before` } }));
+  const never = neverRun(w, outcome);
+  if (never.length > 0) return never;
   const id = stageStepId('discard', 0);
   const discard = w.steps[id];
   if (discard === undefined && outcome !== 'completed' && hasLeftTraces(w)) return [stageReadied(id, 'change.discard', { outcome }, now)];
@@ -120,6 +119,11 @@ function closing(w: LiveWorkflow, profile: Profile, now: Timestamp): readonly Wo
   const leftovers = leftoversOf(w, id);
   return [{ type: 'WorkflowEnded', data: { outcome, reason: w.reason, result: resultOf(w), leftovers } }];
 }
+
+const neverRun = (w: LiveWorkflow, outcome: WorkflowOutcome): readonly WorkflowEvent[] =>
+  (w.plan?.stepIds ?? [])
+    .filter((stepId) => w.steps[stepId]?.situation.status === 'pending')
+    .map((stepId) => ({ type: 'StepSkipped', data: { stepId, reason: `the workflow was ${outcome} before` } }));
 
 /** Only work in a repository leaves branches and workspaces behind. */
 const hasLeftTraces = (w: LiveWorkflow): boolean =>

@@ -1,17 +1,21 @@
-import { REJECTION_CODES, REQUIREMENT_BYTES_MAX, type RejectionCode, type WorkflowCommand } from '@taskmaster/contracts';
+import type { WorkflowCommand } from '@taskmaster/contracts';
 import { describe, expect, it } from '@jest/globals';
-import { accessDecider } from './access.js';
-import { agentDecider } from './agent.js';
-import type { workflowDecider } from './decide.js';
-import type { Story } from './story.fixture.js';
-import { agentStep, assignment, diamond, lines, noopStep, options, planRequest, requirementRequest, step, story } from './story.fixture.js';
+import {
+  agentStep,
+  assignment,
+  diamond,
+  lines,
+  noopStep,
+  options,
+  planRequest,
+  requirementRequest,
+  step,
+  story,
+  type Story,
+} from './story.fixture.js';
 
 const cicd = (): Story => story().request(requirementRequest()).planned(agentStep('one'));
 const running = (): Story => cicd().start('one', 1, assignment);
-const ended = (): Story =>
-  story()
-    .request(planRequest({ steps: [noopStep('a')] }))
-    .complete('a');
 
 describe('the simple profile', () => {
   it('costs sixteen events for a five-step diamond, in four commands besides the joins', () => {
@@ -135,99 +139,6 @@ describe('the cicd profile', () => {
   });
 });
 
-describe('attempts', () => {
-  it('answers another holder held, the same holder duplicate, and a stale attempt noop', () => {
-    const told = running();
-    const start = (holder: string, attempt = 1): WorkflowCommand => ({
-      type: 'StartStep',
-      data: { stepId: step('one'), attempt, holder, leaseMs: 1 },
-    });
-    expect(told.when(start('other'))).toEqual({ kind: 'held', holder: 'holder' });
-    expect(told.when(start('holder'))).toEqual({ kind: 'duplicate' });
-    expect(told.when(start('holder', 2)).kind).toBe('noop');
-  });
-
-  it('ignores a result from whoever does not hold the attempt', () => {
-    const told = running();
-    expect(
-      told.when({ type: 'CompleteStep', data: { stepId: step('one'), attempt: 1, by: 'zombie', durationMs: 1, output: {} } }).kind,
-    ).toBe('noop');
-    expect(
-      told
-        .complete('one')
-        .when({ type: 'CompleteStep', data: { stepId: step('one'), attempt: 1, by: 'holder', durationMs: 1, output: {} } }).kind,
-    ).toBe('noop');
-  });
-
-  it('refuses the result of work with outside effects that was never started durably', () => {
-    expect(
-      cicd().when({ type: 'CompleteStep', data: { stepId: step('one'), attempt: 1, by: 'holder', durationMs: 1, output: {} } }).kind,
-    ).toBe('noop');
-  });
-
-  it('gives a failed attempt to another agent at once', () => {
-    const told = running().fail('one');
-    expect(lines(told.events).slice(-3)).toEqual(['StepFailed one', 'StepRetryScheduled one', 'StepReadied one']);
-    expect(told.live.steps[step('one')]?.excludedAgents).toEqual(['agent-1']);
-  });
-
-  it('waits before it tries a network failure again', () => {
-    const told = running().fail('one', { type: 'network', message: 'unreachable', retryable: true });
-    expect(told.live.steps[step('one')]?.situation.status).toBe('retrying');
-    expect(told.when({ type: 'RetryStep', data: { stepId: step('one'), attempt: 2 } }).kind).toBe('later');
-    told.after(6_000).must({ type: 'RetryStep', data: { stepId: step('one'), attempt: 2 } });
-    expect(lines(told.events).at(-1)).toBe('StepReadied one');
-  });
-
-  it('fails the workflow when the policy is exhausted, and discards what it left behind before it ends', () => {
-    const told = running()
-      .fail('one')
-      .start('one', 2, assignment)
-      .fail('one', undefined, 2)
-      .start('one', 3, assignment)
-      .fail('one', undefined, 3);
-    expect(told.live.state).toBe('failed');
-    expect(told.live.status).toBe('active');
-    told.start('tm-discard-0').complete('tm-discard-0', { leftovers: ['refs/tm/salvage/x'] });
-    const end = told.events.at(-1);
-    expect(end).toMatchObject({ type: 'WorkflowEnded', data: { outcome: 'failed', leftovers: ['refs/tm/salvage/x'] } });
-  });
-
-  it('does not count a lost holder against the policy', () => {
-    const told = running();
-    for (let attempt = 1; attempt <= 5; attempt += 1) {
-      const leaseExpiresAt = told.after(20_000).now;
-      told.must({ type: 'ExpireStep', data: { stepId: step('one'), attempt, leaseExpiresAt } }).start('one', attempt + 1, assignment);
-    }
-    expect(told.complete('one', {}, 6).live.state).toBe('processing');
-  });
-
-  it('fails an attempt past its deadline and leaves one within its lease alone', () => {
-    const told = running();
-    expect(told.when({ type: 'ExpireStep', data: { stepId: step('one'), attempt: 1, leaseExpiresAt: told.after(10).now } }).kind).toBe(
-      'accepted',
-    );
-    const other = running();
-    expect(other.when({ type: 'ExpireStep', data: { stepId: step('one'), attempt: 1 } }).kind).toBe('noop');
-    other.after(1_800_001).must({ type: 'ExpireStep', data: { stepId: step('one'), attempt: 1 } });
-    expect(other.events.at(-3)).toMatchObject({ type: 'StepFailed', data: { error: { type: 'timeout' } } });
-  });
-
-  it('asks again later when the agent is at its limit', () => {
-    const told = cicd();
-    expect(
-      told.when({ type: 'StartStep', data: { stepId: step('one'), attempt: 1, holder: 'h', leaseMs: 1, assignment } }, { agentFree: false })
-        .kind,
-    ).toBe('later');
-  });
-
-  it('records progress of a running attempt only', () => {
-    const report: WorkflowCommand = { type: 'ReportProgress', data: { stepId: step('one'), attempt: 1, message: 'halfway' } };
-    expect(cicd().when(report).kind).toBe('noop');
-    expect(running().when(report).kind).toBe('accepted');
-  });
-});
-
 describe('pause and resume', () => {
   it('starts nothing while paused, accepts what was running, and readies the rest again with the same attempt', () => {
     const told = story().request(requirementRequest()).planned(agentStep('one'), agentStep('two')).start('one', 1, assignment);
@@ -343,85 +254,5 @@ describe('strict workflows', () => {
       .complete('one')
       .landed(1);
     expect(told.when({ type: 'CancelWorkflow', data: { reason: 'late' } })).toMatchObject({ kind: 'rejected', code: 'invalid-transition' });
-  });
-});
-
-/** Every code the pure rules give, with the command that earns it; the others belong to the command handler. */
-const NOES: Readonly<Partial<Record<RejectionCode, () => unknown>>> = {
-  'workflow-not-found': () => story().when({ type: 'PauseWorkflow', data: { reason: '' } }),
-  'workflow-already-exists': () => cicd().when({ type: 'RequestWorkflow', data: { request: requirementRequest() } }),
-  'workflow-ended': () => ended().when({ type: 'CancelWorkflow', data: { reason: '' } }),
-  'workflow-paused': () =>
-    cicd()
-      .must({ type: 'PauseWorkflow', data: { reason: '' } })
-      .when({ type: 'PauseWorkflow', data: { reason: '' } }),
-  'workflow-not-paused': () => cicd().when({ type: 'ResumeWorkflow', data: { reason: '' } }),
-  'workflow-merging': () =>
-    running()
-      .complete('one')
-      .landed(1)
-      .validated(1, true)
-      .start('tm-merge-1')
-      .when({ type: 'CancelWorkflow', data: { reason: '' } }),
-  'workflow-cancelling': () =>
-    running()
-      .must({ type: 'CancelWorkflow', data: { reason: '' } })
-      .when({ type: 'PauseWorkflow', data: { reason: '' } }),
-  'workflow-drives-itself': () => cicd().when({ type: 'TransitionWorkflow', data: { to: 'processing', reason: '', metadata: {} } }),
-  'invalid-transition': () =>
-    story()
-      .request(planRequest(diamond, { options: { ...options, drive: 'manual' } }))
-      .when({ type: 'TransitionWorkflow', data: { to: 'pending', reason: '', metadata: {} } }),
-  'escalation-not-found': () => cicd().when({ type: 'ResolveEscalation', data: { escalationId: 'x', decision: 'retry', note: '' } }),
-  'unsupported-source': () =>
-    story().when({
-      type: 'RequestWorkflow',
-      data: { request: planRequest(diamond, { source: { kind: 'definition', name: 'pr_processing' } }) },
-    }),
-  'plan-empty': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [] }) } }),
-  'plan-too-many-steps': () =>
-    story().when({
-      type: 'RequestWorkflow',
-      data: { request: planRequest({ steps: Array.from({ length: 201 }, (_, i) => noopStep(`s${String(i)}`)) }) },
-    }),
-  'plan-duplicate-step': () =>
-    story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('a'), noopStep('a')] }) } }),
-  'plan-unknown-dependency': () =>
-    story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('a', 'ghost')] }) } }),
-  'plan-cycle': () =>
-    story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('a', 'b'), noopStep('b', 'a')] }) } }),
-  'plan-invalid-step': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('tm-mine')] }) } }),
-  'requirement-too-large': () =>
-    story().when({
-      type: 'RequestWorkflow',
-      data: { request: requirementRequest({ source: { kind: 'requirement', text: 'é'.repeat(REQUIREMENT_BYTES_MAX / 2 + 1) } }) },
-    }),
-  'repository-required': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [agentStep('a')] }) } }),
-  'agent-not-found': () =>
-    agentDecider.decide({ type: 'ReportAgentAvailability', data: { available: true, detail: '' } }, agentDecider.initial, context()),
-  'api-key-not-found': () =>
-    accessDecider.decide({ type: 'RevokeApiKey', data: { keyId: 'k', reason: '' } }, accessDecider.initial, context()),
-  'api-key-already-issued': () => {
-    const data = { keyId: 'k', name: 'n', role: 'admin', hash: 'h' } as const;
-    const access = accessDecider.evolve(accessDecider.initial, { type: 'ApiKeyIssued', data, at: story().now });
-    return accessDecider.decide({ type: 'IssueApiKey', data: { ...data, hash: 'other' } }, access, context());
-  },
-};
-const context = (): Parameters<typeof workflowDecider.decide>[2] => ({
-  now: story().now,
-  stream: 'access-default' as never,
-  tenantId: 'default' as never,
-  slotFree: true,
-});
-
-const HANDLER_CODES: readonly RejectionCode[] = ['command-reused', 'malformed-command', 'tenant-mismatch', 'event-too-large'];
-
-describe('rejections', () => {
-  it.each(Object.entries(NOES))('says %s', (code, earn) => {
-    expect(earn()).toMatchObject({ kind: 'rejected', code });
-  });
-
-  it('are all covered here or by the command handler', () => {
-    expect([...Object.keys(NOES), ...HANDLER_CODES].sort()).toEqual([...REJECTION_CODES].sort());
   });
 });
