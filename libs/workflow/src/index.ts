@@ -8,6 +8,7 @@ export { accessDecider, type Access, type ApiKey } from './access.js';
 export { agentDecider, type Agent } from './agent.js';
 export { describePlanFault, workflowDecider } from './decide.js';
 export type { Decider, Decision, DecisionContext } from './decider.js';
+export { chooseAgent, DELEGATION_POINTS, type Delegation, type DelegationOptions } from './delegation.js';
 export { STEP_TRANSITIONS } from './evolve-step.js';
 export { parsePlan, type Plan, type PlanFault } from './plan.js';
 export { allowedTransitions, isTerminal, isValidTransition, type Profile, type StageName, type Transition } from './profiles/profile.js';
