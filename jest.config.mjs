@@ -14,6 +14,8 @@ export default {
   rootDir: '.',
   roots: ['<rootDir>/libs', '<rootDir>/apps', '<rootDir>/tools', '<rootDir>/tests'],
   testEnvironment: 'node',
+  // The first spec that asks for a database waits for Postgres and the migrations, on machines that may be busy.
+  testTimeout: 30_000,
   extensionsToTreatAsEsm: ['.ts'],
   testMatch: ['**/src/**/*.spec.ts', '<rootDir>/tools/*.spec.ts', '<rootDir>/tests/**/*.spec.ts'],
   testPathIgnorePatterns: ['/node_modules/', '/dist/', '/out-tsc/', '<rootDir>/tools/fixtures/'],

@@ -1,4 +1,4 @@
-import { realpath, rm } from 'node:fs/promises';
+import { readdir, realpath, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { spawnDetached } from './detached.js';
@@ -8,7 +8,16 @@ import { pollUntil } from './poll.js';
 import { freePort, isPortFree } from './ports.js';
 import { findPostgres, type PostgresBinaries } from './postgres-binaries.js';
 import { DATABASE_NAME, SERVER_ENV, SUPERUSER_NAME, ensureCluster, type PostgresCluster } from './postgres-cluster.js';
-import { commandLineOf, identify, isSameProcess, stopProcess, workingDirectoryOf, type ProcessIdentity } from './processes.js';
+import {
+  commandLineOf,
+  identify,
+  isAlive,
+  isSameProcess,
+  isZombie,
+  stopProcess,
+  workingDirectoryOf,
+  type ProcessIdentity,
+} from './processes.js';
 
 export interface PostgresOptions {
   /** Holds the password, the log and (where its user can reach it) the data. Made on first use, mode 0700 or 0711. */
@@ -70,6 +79,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     options.signal?.throwIfAborted();
     const running = await findRunning(cluster.data);
     if (running !== undefined) return describe(directory, cluster, running, true);
+    await discardLockOfZombie(cluster.data);
     const outcome = await launch(directory, cluster, binaries, options);
     if (outcome.kind === 'running') return describe(directory, cluster, outcome.running, false);
     if (!outcome.retry || performance.now() > giveUpAt) throw explainFailure(directory, cluster, outcome.log, options.port);
@@ -107,6 +117,20 @@ async function readPidFile(data: string): Promise<PidFile | undefined> {
   const lines = (await readIfPresent(join(data, 'postmaster.pid')))?.split('\n');
   const pid = Number(lines?.[0]);
   return lines && Number.isSafeInteger(pid) && pid > 1 ? { pid, port: Number(lines[3]), status: (lines[7] ?? '').trim() } : undefined;
+}
+
+/**
+ * A killed postmaster whose parent died too stays a zombie until process 1 reaps it, which in many containers is never, and Postgres takes
+ * it for alive. Its lock may go once none of its children works in that directory any more; they are what the lock protects.
+ */
+async function discardLockOfZombie(data: string): Promise<void> {
+  const file = await readPidFile(data);
+  if (file === undefined || !(await isZombie(file.pid))) return;
+  const ofThisData = await realpath(data);
+  for (const name of await readdir('/proc')) {
+    if (/^\d+$/.test(name) && (await workingDirectoryOf(Number(name))) === ofThisData && (await isAlive(Number(name)))) return;
+  }
+  await rm(join(data, 'postmaster.pid'), { force: true });
 }
 
 /** A pid file can outlive its process, and the pid can belong to anybody by then. */

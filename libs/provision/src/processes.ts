@@ -20,13 +20,18 @@ export async function isAlive(pid: number): Promise<boolean> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-  return !(await isZombie(pid));
+  return !(await hasEnded(pid));
 }
 
-async function isZombie(pid: number): Promise<boolean> {
+async function hasEnded(pid: number): Promise<boolean> {
   if (process.platform !== 'linux') return false;
-  const fields = await statFields(pid);
-  return fields === undefined || fields[0] === 'Z' || fields[0] === 'X';
+  return (await statFields(pid)) === undefined || isZombie(pid);
+}
+
+/** Whether a process has ended and only waits for its parent to take notice. */
+export async function isZombie(pid: number): Promise<boolean> {
+  const state = (await statFields(pid))?.[0];
+  return state === 'Z' || state === 'X';
 }
 
 /** The fields of /proc/<pid>/stat from the third on; the second may hold spaces and brackets. */

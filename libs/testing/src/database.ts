@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import * as eventLog from '@taskmaster/event-log';
+import { migrate } from '@taskmaster/event-log';
 import { startPostgres } from '@taskmaster/provision';
 import pg from 'pg';
 import { alone, runDirectory } from './run.js';
@@ -42,15 +42,10 @@ async function prepare(): Promise<string> {
     const draft = `${TEMPLATE}_draft`;
     await statement(server.url, `drop database if exists ${draft} with (force)`);
     await statement(server.url, `create database ${draft} template template0`);
-    await migrateTemplate(withDatabase(server.url, draft));
+    await migrate(withDatabase(server.url, draft));
     await statement(server.url, `alter database ${draft} rename to ${TEMPLATE}`);
   }
   return server.url;
-}
-
-async function migrateTemplate(url: string): Promise<void> {
-  const { migrate } = eventLog as { readonly migrate?: (url: string) => Promise<unknown> };
-  await migrate?.(url);
 }
 
 function withDatabase(url: string, name: string): string {
