@@ -38,7 +38,7 @@ export async function killAndWait(platform: PlatformUnderTest, client: HttpClien
   const pid = pidOf(platform, kill.process);
   if (pid === undefined) throw new Error(`${kill.process} does not run, so it cannot be killed`);
   process.kill(pid, kill.signal);
-  await eventually(() => !isAlive(pid), { deadlineMs: GONE_MS_MAX, what: `the end of ${kill.process}` });
+  await eventually(async () => !(await isAlive(pid)), { deadlineMs: GONE_MS_MAX, what: `the end of ${kill.process}` });
   const wiped = kill.wipe?.(platform.data);
   if (wiped !== undefined) {
     if (!existsSync(wiped)) throw new Error(`there is nothing to wipe at ${wiped}`);
