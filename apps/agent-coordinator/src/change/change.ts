@@ -93,7 +93,8 @@ export async function validateView(desk: ChangeDesk, task: ChangeTask, at: Viewe
   return { kind: 'done', output: { passed: result.passed, commit: candidate.commit, base: candidate.base, checks: result.checks } };
 }
 
-async function checkCommit(desk: ChangeDesk, task: ChangeTask, at: ViewedChange & { commit: string }): Promise<ChecksResult> {
+/** Runs the validators on one commit, in a worktree of its own. */
+export async function checkCommit(desk: ChangeDesk, task: ChangeTask, at: ViewedChange & { commit: string }): Promise<ChecksResult> {
   const workspace = await desk.workspaces.open(task.ref, at.mirror, at.commit, { detached: true });
   try {
     return await runChecks({ cwd: workspace.path, env: { ...desk.commandEnv, HOME: workspace.home, CI: '1' }, ...at.watch }, task.validation);

@@ -1,17 +1,16 @@
 import type { ValidationCheck } from '@taskmaster/contracts';
-import type { Forge } from '../forge/forge.js';
 import type { Mirror, RemoteView } from '../workspace/mirrors.js';
 import { push, PushContention } from '../workspace/push.js';
 import { MERGE_TRAILER } from '../workspace/trailers.js';
 import { buildCandidate } from './candidate.js';
-import { validateView, type ChangeDesk, type ChangeResult, type ChangeTask, type ValidateOutput, type Watch } from './change.js';
+import { checkCommit, validateView, type ChangeDesk, type ChangeResult, type ChangeTask, type ValidateOutput, type ViewedChange, type Watch } from './change.js';
 
 /** Times a target may move under us before the attempt gives up. */
 export const MERGE_TRIES_MAX = 10;
 
-/** `checks` and `base` say what was validated again when the target had moved. */
+/** `checks` and `base` are there when something else than the candidate of the validation step was merged: they are its validation. */
 export type MergeOutput =
-  | { readonly merged: true; readonly commit: string; readonly number: number; readonly target: string; readonly base: string; readonly checks: readonly ValidationCheck[] }
+  | { readonly merged: true; readonly commit: string; readonly number: number; readonly target: string; readonly base?: string; readonly checks?: readonly ValidationCheck[] }
   | { readonly merged: false; readonly reason: 'validation-failed' | 'conflict'; readonly base: string; readonly commit: string; readonly checks: readonly ValidationCheck[] };
 
 export interface MergeTask extends ChangeTask {
@@ -29,35 +28,37 @@ export async function merge(desk: ChangeDesk, task: MergeTask, watch: Watch = {}
 
 async function mergeInTurn(desk: ChangeDesk, task: MergeTask, at: { mirror: Mirror; watch: Watch }): Promise<ChangeResult<MergeOutput>> {
   const { mirror } = at;
-  const forge = desk.forgeOf(task.repository);
-  let checks: readonly ValidationCheck[] = [];
-  let proven = task.commit;
+  let proven: Proven = { commit: task.commit, base: task.base };
   for (let tries = 0; tries < MERGE_TRIES_MAX; tries += 1) {
     const view = await desk.mirrors.look(mirror, task.ref.workflowId);
     const before = await alreadyMerged(desk, task, { mirror, view });
-    if (before !== undefined) return finish(forge, task, { mirror, commit: before, base: task.base, checks });
-    const candidate = await provenCandidate(desk, task, { ...at, view, proven });
-    if (candidate.kind === 'failed') return candidate;
-    if (!candidate.output.passed) return { kind: 'done', output: refusalOf(candidate.output) };
-    proven = candidate.output.commit;
-    checks = candidate.output.checks.length > 0 ? candidate.output.checks : checks;
-    const base = view.target.commit;
-    const pushed = await push(desk.git, mirror.gitDir, mirror.url, [{ ref: `refs/heads/${mirror.target}`, from: base, to: proven }]);
-    if (pushed.kind === 'pushed') return verify(desk, task, { mirror, forge, commit: proven, base, checks });
-    if (pushed.kind === 'refused') return mergeThere(desk, task, { mirror, forge, reason: pushed.reason, candidate: candidate.output, head: view.integration?.commit ?? '' });
+    if (before !== undefined) return reportAgain(desk, task, { mirror, view, watch: at.watch, commit: before });
+    if (!(await stillProven(desk, task, { mirror, view, proven }))) {
+      const again = await validateView(desk, task, { ...at, view });
+      if (again.kind === 'failed') return again;
+      if (!again.output.passed) return { kind: 'done', output: refusalOf(again.output) };
+      proven = again.output;
+    }
+    const pushed = await push(desk.git, mirror.gitDir, mirror.url, [{ ref: `refs/heads/${mirror.target}`, from: view.target.commit, to: proven.commit }]);
+    if (pushed.kind === 'pushed') return verify(desk, task, { mirror, proven });
+    if (pushed.kind === 'refused') return mergeThere(desk, task, { mirror, proven, reason: pushed.reason, head: view.integration?.commit ?? '' });
   }
   throw new PushContention('the target branch kept moving');
 }
 
-/** The candidate of validation when the target has not moved (building it again gives the same id), else a new one that passed here. */
-async function provenCandidate(desk: ChangeDesk, task: MergeTask, at: { mirror: Mirror; view: RemoteView; watch: Watch; proven: string }): Promise<ChangeResult<ValidateOutput>> {
+/** A commit that passed validation, on the target head it was made for; with its checks when that was here. */
+interface Proven {
+  readonly commit: string;
+  readonly base: string;
+  readonly checks?: readonly ValidationCheck[];
+}
+
+/** Whether the target is where it was when the candidate passed. Building it again gives the same id, and puts it where we can push it from. */
+async function stillProven(desk: ChangeDesk, task: MergeTask, at: { mirror: Mirror; view: RemoteView; proven: Proven }): Promise<boolean> {
   const { target, integration } = at.view;
-  if (!integration) return { kind: 'failed', error: { type: 'validation', message: 'there is nothing to merge: the integration branch is gone', retryable: false } };
-  if (target.commit === task.base) {
-    const again = await buildCandidate(desk.git, at.mirror, { workflowId: task.ref.workflowId, cycle: task.cycle, title: task.title, target, integration });
-    if (again.kind === 'candidate' && again.commit === at.proven) return { kind: 'done', output: { passed: true, commit: again.commit, base: again.base, checks: [] } };
-  }
-  return validateView(desk, task, at);
+  if (!integration || target.commit !== at.proven.base) return false;
+  const again = await buildCandidate(desk.git, at.mirror, { workflowId: task.ref.workflowId, cycle: task.cycle, title: task.title, target, integration });
+  return again.kind === 'candidate' && again.commit === at.proven.commit;
 }
 
 function refusalOf(output: ValidateOutput): MergeOutput {
@@ -67,24 +68,34 @@ function refusalOf(output: ValidateOutput): MergeOutput {
 
 interface Merged {
   readonly mirror: Mirror;
-  readonly commit: string;
-  readonly base: string;
-  readonly checks: readonly ValidationCheck[];
+  readonly proven: Proven;
 }
 
-async function finish(forge: Forge, task: MergeTask, merged: Merged): Promise<ChangeResult<MergeOutput>> {
-  const { mirror, commit, base, checks } = merged;
-  await forge.recordMerged(mirror, task.ref.workflowId, { number: task.number, commit });
-  return { kind: 'done', output: { merged: true, commit, number: task.number, target: mirror.target, base, checks } };
+async function finish(desk: ChangeDesk, task: MergeTask, { mirror, proven }: Merged): Promise<ChangeResult<MergeOutput>> {
+  const { commit, base, checks } = proven;
+  await desk.forgeOf(task.repository).recordMerged(mirror, task.ref.workflowId, { number: task.number, commit });
+  return { kind: 'done', output: { merged: true, commit, number: task.number, target: mirror.target, ...(checks === undefined ? {} : { base, checks }) } };
 }
 
 /** Looks at the target once more: what a server answered is not yet what it holds. */
-async function verify(desk: ChangeDesk, task: MergeTask, merged: Merged & { forge: Forge }): Promise<ChangeResult<MergeOutput>> {
-  const { mirror, commit } = merged;
+async function verify(desk: ChangeDesk, task: MergeTask, merged: Merged): Promise<ChangeResult<MergeOutput>> {
+  const { mirror, proven } = merged;
   const view = await desk.mirrors.look(mirror, task.ref.workflowId);
-  const held = view.target.commit === commit || (await isIn(desk, mirror, { commit, head: view.target.commit }));
+  const held = view.target.commit === proven.commit || (await isIn(desk, mirror, { commit: proven.commit, head: view.target.commit }));
   if (!held) throw new PushContention('the target does not hold the merge that it accepted');
-  return finish(merged.forge, task, merged);
+  return finish(desk, task, merged);
+}
+
+/** Reports a merge that happened before. One that was validated by an attempt which could not report it is validated here once more. */
+async function reportAgain(desk: ChangeDesk, task: MergeTask, at: ViewedChange & { commit: string }): Promise<ChangeResult<MergeOutput>> {
+  const { mirror, commit } = at;
+  if (commit === task.commit) return finish(desk, task, { mirror, proven: { commit, base: task.base } });
+  const base = await desk.git.run(['rev-parse', '--verify', `${commit}^1`], { gitDir: mirror.gitDir });
+  const result = await checkCommit(desk, task, at);
+  if (result.kind === 'unavailable') return { kind: 'failed', error: result.error };
+  if (result.passed) return finish(desk, task, { mirror, proven: { commit, base, checks: result.checks } });
+  const error = { type: 'validation', message: 'the change was merged before, and its validation fails now', retryable: false, detail: { commit } } as const;
+  return { kind: 'failed', error };
 }
 
 const isIn = async (desk: ChangeDesk, mirror: Mirror, of: { commit: string; head: string }): Promise<boolean> =>
@@ -105,17 +116,18 @@ async function alreadyMerged(desk: ChangeDesk, task: MergeTask, at: { mirror: Mi
 async function mergeThere(
   desk: ChangeDesk,
   task: MergeTask,
-  at: { mirror: Mirror; forge: Forge; reason: string; candidate: ValidateOutput; head: string },
+  at: Merged & { readonly reason: string; readonly head: string },
 ): Promise<ChangeResult<MergeOutput>> {
-  const { mirror, forge, candidate } = at;
-  const refused: ChangeResult<MergeOutput> = { kind: 'failed', error: { type: 'dependency', message: `the remote refuses the merge: ${at.reason}`, retryable: false } };
-  if (!forge.mergeThere) return refused;
+  const { mirror, proven } = at;
+  const forge = desk.forgeOf(task.repository);
+  if (!forge.mergeThere) return { kind: 'failed', error: { type: 'dependency', message: `the remote refuses the merge: ${at.reason}`, retryable: false } };
   const commit = await forge.mergeThere(mirror, { number: task.number, head: at.head, title: task.title });
   const view = await desk.mirrors.look(mirror, task.ref.workflowId);
-  const trees = await desk.git.run(['rev-parse', '--verify', `${candidate.commit}^{tree}`], { gitDir: mirror.gitDir });
-  const made = await desk.git.try(['rev-parse', '--verify', `${commit}^{tree}`], { gitDir: mirror.gitDir });
-  if (made.stdout.trim() !== trees || !(await isIn(desk, mirror, { commit, head: view.target.commit }))) {
+  const treeOf = async (of: string): Promise<string> => (await desk.git.try(['rev-parse', '--verify', `${of}^{tree}`], { gitDir: mirror.gitDir })).stdout.trim();
+  const [wanted, made] = [await treeOf(proven.commit), await treeOf(commit)];
+  if (made !== wanted || !(await isIn(desk, mirror, { commit, head: view.target.commit }))) {
     return { kind: 'failed', error: { type: 'validation', message: 'the forge merged something other than what was validated', retryable: false, detail: { commit } } };
   }
-  return finish(forge, task, { mirror, commit, base: candidate.base, checks: candidate.checks });
+  const same = { name: 'same content', passed: true, durationMs: 0, outputTail: `the forge's ${commit} holds the tree of ${proven.commit}, which passed` };
+  return finish(desk, task, { mirror, proven: { commit, base: proven.base, checks: [...(proven.checks ?? []), same] } });
 }
