@@ -1,6 +1,7 @@
 import type { AgentView } from '@taskmaster/contracts';
 import type { AgentDriver } from '../driver.js';
 import type { AgentapiDriverOptions } from './agentapi.js';
+import type { ProgramEnvironment } from './program.js';
 
 /** No driver speaks to this kind of agent. */
 export class DriverUnknown extends Error {
@@ -9,6 +10,8 @@ export class DriverUnknown extends Error {
 
 export interface DriverSettings {
   readonly agentapi?: AgentapiDriverOptions;
+  /** What headless agents and programs see of an environment; nothing is inherited. */
+  readonly env?: ProgramEnvironment;
 }
 
 /** Gives each agent its driver; a driver's code is loaded when the first agent needs it. */
@@ -34,6 +37,10 @@ export class Drivers {
     switch (kind) {
       case 'agentapi':
         return new (await import('./agentapi.js')).AgentapiDriver(this.#settings.agentapi);
+      case 'headless':
+        return new (await import('./headless.js')).HeadlessDriver(this.#settings.env);
+      case 'command':
+        return new (await import('./command.js')).CommandDriver(this.#settings.env);
       default:
         throw new DriverUnknown(`no driver for agents of kind ${kind}`);
     }
