@@ -23,7 +23,7 @@ const UNFINISHED = new RegExp(
   `\\b(?:${['TO', 'FIX', 'HA', 'XX'].map((half, index) => half + (['DO', 'ME', 'CK', 'X'][index] ?? '')).join('|')})\\b`,
 );
 const UNFINISHED_TEST = /\b(?:it|test|describe)\.(?:only|skip|todo|failing)\(|\bx(?:it|test|describe)\(|\bf(?:it|describe)\(/;
-const DISABLED_TEST = /\.(?:spec|test)[^./]+\.tsx?$|\.(?:spec|test)\.tsx?\.[^.]+$|\.(?:spec|test)\.(?:off|disabled|old|bak)/;
+const DISABLED_TEST = /\.(?:spec|test)[^./]+\.tsx?$|\.(?:spec|test)\.tsx?\.(?!snap$)[^.]+$|\.(?:spec|test)\.(?:off|disabled|old|bak)/;
 const TEST_TITLE = /^\s*(?:it|test)\(\s*(['"`])((?:\\.|(?!\1).)*)\1/;
 const SPEC = /\.spec\.tsx?$/;
 const CODE = /\.(?:tsx?|mjs)$/;
@@ -87,7 +87,7 @@ export function repeatedTitlesOf(file: SourceFile): readonly Finding[] {
   return findings;
 }
 
-const ENTRY = /(?:^|\/)(?:index|main|config)\.tsx?$|\.(?:spec|d)\.tsx?$|(?:^|\/)tools\/[^/]+\.ts$/;
+const ENTRY = /(?:^|\/)(?:index|main|migrate|config|global-setup|global-teardown)\.tsx?$|\.(?:spec|d)\.tsx?$|(?:^|\/)tools\/[^/]+\.ts$/;
 const IMPORT = /(?:from\s*|import\s*\(?\s*|new URL\(\s*|resolve\(\s*)['"](\.{1,2}\/[^'"]+)['"]/g;
 
 /** Where a relative import of a file leads, without its extension. */
@@ -100,17 +100,21 @@ function targetOf(from: string, specifier: string): string {
   return parts.join('/').replace(/\.(?:js|ts|tsx|mjs)$/, '');
 }
 
-/** Sources that nothing reaches: neither an entry nor imported by another file. A file that only specs import is dead as well. */
+/** Sources that nothing reaches: neither an entry nor imported by another file. One that only its own spec imports is dead as well. */
 export function deadFilesIn(files: readonly SourceFile[]): readonly Finding[] {
   const reached = new Set<string>();
   for (const { path, text } of files) {
-    if (SPEC.test(path)) continue;
-    for (const [, specifier] of text.matchAll(IMPORT)) reached.add(targetOf(path, specifier ?? ''));
+    for (const [, specifier] of text.matchAll(IMPORT)) {
+      const target = targetOf(path, specifier ?? '');
+      if (!isSpecOf(path, target)) reached.add(target);
+    }
   }
   return files
     .filter(({ path }) => /\/src\/.*\.tsx?$/.test(path) && !ENTRY.test(path) && !reached.has(path.replace(/\.tsx?$/, '')))
     .map(({ path }) => ({ path, line: 1, what: 'a file that nothing imports', instead: 'delete it, or use it' }));
 }
+
+const isSpecOf = (path: string, target: string): boolean => SPEC.test(path) && path.startsWith(`${target}.`);
 
 /** Every rule over every file, in the order of the files. */
 export function untidyIn(files: readonly SourceFile[]): readonly Finding[] {
