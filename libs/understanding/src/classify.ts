@@ -11,9 +11,9 @@ export const FINDINGS_MAX = 24;
 const BY_OPENING: readonly (readonly [RegExp, ItemType])[] = [
   [/^(?:fix|resolve|debug|repair|investigate|correct|hotfix)\b/i, 'bugfix'],
   [/^(?:test|(?:write|add|create|implement|increase|extend)\b.{0,60}?\b(?:tests?|specs?|test (?:suite|coverage)|coverage)\b)/i, 'test'],
-  [/^(?:document|(?:write|add|update|create|improve|generate|translate)\b.{0,60}?\b(?:docs|documentation|readme(?:\.md)?|changelog|guide|tutorial|manual|docstrings?|jsdoc|tsdoc|comments|adr|runbook))\b/i, 'documentation'],
+  [/^(?:document|(?:write|add|update|create|improve|generate|translate)\b.{0,60}?\b(?:docs|documentation|readme(?:\.md)?|changelog|guide|tutorial|manual|docstrings?|jsdoc|tsdoc|(?:code|inline) comments|adr|runbook))\b/i, 'documentation'],
   [/^(?:refactor|rename|restructure|reorganise|reorganize|clean up|simplify|extract|decouple|rewrite|modernise|modernize|deduplicate|split|inline|tidy|convert)\b/i, 'refactor'],
-  [/^(?:deploy|dockerize|dockerise|containerize|containerise|provision|release|ship)\b/i, 'infrastructure'],
+  [/^(?:upgrade|bump|deploy|dockerize|dockerise|containerize|containerise|provision|release|ship)\b/i, 'infrastructure'],
   [/^(?:optimise|optimize|speed up|profile|benchmark)\b/i, 'performance'],
   [/^(?:migrate|seed|backfill|import|archive)\b.{0,60}?\b(?:data|database|schema|table|records|postgres\w*|mysql|mongo\w*|sqlite)\b/i, 'data'],
 ];
@@ -21,7 +21,7 @@ const BY_OPENING: readonly (readonly [RegExp, ItemType])[] = [
 const BY_SUBJECT: readonly (readonly [RegExp, ItemType])[] = [
   [/\b(?:ci|cd|ci\/cd|pipeline|docker\w*|kubernetes|k8s|helm|terraform|github actions|deployment|nginx|monitoring|observability|prometheus|grafana|logging|backups?|environment variables?|dependenc(?:y|ies))\b/i, 'infrastructure'],
   [/\b(?:authenticat\w+|authoris\w+|authoriz\w+|jwt|oauth2?|saml|sso|2fa|mfa|two-factor|encrypt\w*|csrf|xss|sql injection|vulnerabilit\w+|rate limit\w*|permissions?|rbac|role-based|password hashing|secrets?|sanitiz\w+|sanitis\w+|access control|audit log\w*)\b/i, 'security'],
-  [/\b(?:schema|data model|migrations?|database|tables?|entity|entities|index(?:es)?|orm|seed data|warehouse|etl)\b/i, 'data'],
+  [/\b(?:schema|data model|models for|migrations?|databases?|database (?:tables?|index(?:es)?)|columns?|entity|entities|orm|seed data|warehouse|etl)\b/i, 'data'],
   [/\b(?:api|endpoints?|rest|graphql|grpc|webhooks?|routes?|openapi|microservice)\b/i, 'api'],
   [/\b(?:ui|ux|page|pages|button|buttons|form|screen|dashboard|modal|dialog|layout|css|frontend|front-end|component|widget|dark mode|theme|responsive|navbar|sidebar|menu|icon|tooltip|chart|landing|react|vue|svelte|accessib\w+|animation)\b/i, 'ui'],
   [/\b(?:latency|throughput|performance|caching|cache|slow|memory usage)\b/i, 'performance'],
@@ -75,10 +75,9 @@ export function risksOf(text: string): readonly string[] {
 
 /** Complexity from 1 to 10: how much is asked for, how many technologies, how many risks, what sort of work. */
 export function complexityOf(text: string, items: number): number {
-  const large = /\b(?:system|platform|architecture|distributed|microservices?|from scratch|end-to-end|multi-tenant|real-time|scalable)\b/i.test(text) ? 2 : 0;
-  const risks = Math.min(3, Math.floor(risksOf(text).length * 0.75));
-  const technologies = Math.min(2, Math.floor(technologiesOf(text).length / 2));
-  return Math.max(1, Math.min(10, 1 + Math.floor(Math.max(0, items - 1) * 0.7) + risks + technologies + large));
+  const large = /\b(?:system|platform|architecture|distributed|microservices?|from scratch|multi-tenant|real-time|scalable)\b/i.test(text) ? 2 : 0;
+  const score = 1 + 0.8 * Math.max(0, items - 1) + 0.8 * Math.min(4, risksOf(text).length) + 0.3 * Math.min(6, technologiesOf(text).length) + large;
+  return Math.max(1, Math.min(10, Math.floor(score)));
 }
 
 /** What a glance at a description tells: S1's `extractTaskMetadata`, synchronous and without a model. */

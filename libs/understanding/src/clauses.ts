@@ -1,4 +1,5 @@
 import { ACTION_VERBS, AMBIGUOUS_VERBS, STOP_WORDS } from './lexicon.js';
+import { stripOpening } from './openings.js';
 import { tagWords } from './sentences.js';
 
 /** A piece of a sentence that may ask for one thing. */
@@ -40,10 +41,10 @@ const STARTS_OBJECT = /^(?:a|an|the|this|that|these|those|all|any|each|every|our
 /** Whether a phrase begins with a verb that asks for work. `sure` refuses words that may be nouns unless an object follows. */
 export function startsWithAction(text: string, sure: boolean): boolean {
   const [first, second] = firstWords(text);
-  if (/^(?:is|are|was|were|be|should|must|can|will|has|have|does|to)$/.test(second)) return false;
+  if (/^(?:is|are|was|were|be|should|must|can|will|has|have|does)$/.test(second)) return false;
   if (ACTION_VERBS.has(first) || first === 'dockerize' || first === 're-write') return second !== '' || !sure;
   if (!AMBIGUOUS_VERBS.has(first)) return !sure && second !== '' && isTaggedImperative(text);
-  if (STARTS_OBJECT.test(second)) return true;
+  if (STARTS_OBJECT.test(second) || (second === 'to' && /^(?:deploy|release|ship|switch|upload|map|link)$/.test(first))) return true;
   return !sure && second !== '' && isTaggedImperative(text);
 }
 
@@ -86,6 +87,17 @@ function splitAfter(text: string, follows: boolean): readonly Clause[] {
   return [{ text: main, follows, after: earlier }];
 }
 
+/** "a script to parse logs and print totals": the second verb belongs to the purpose of the first. */
+const PURPOSE = /\bto\s+([a-z]+)\b/i;
+
+function opensWork(part: string, joint: string, clauses: readonly string[]): boolean {
+  if (!startsWithAction(stripOpening(clauses[0] ?? ''), false)) return false;
+  if (joint.includes(';')) return true;
+  const purpose = PURPOSE.exec(clauses.at(-1) ?? '')?.[1]?.toLowerCase() ?? '';
+  const purposeful = !joint.includes(',') && (ACTION_VERBS.has(purpose) || AMBIGUOUS_VERBS.has(purpose));
+  return !purposeful && startsWithAction(part, true);
+}
+
 /** Splits at "and", commas and semicolons where a new verb of work begins. */
 function splitActions(text: string): readonly string[] {
   const parts = text.split(/(\s*;\s+|,?\s+(?:and|&)\s+|,\s+(?!and\b))/);
@@ -93,7 +105,7 @@ function splitActions(text: string): readonly string[] {
   for (let i = 0; i < parts.length; i += 2) {
     const part = parts[i] ?? '';
     const joint = parts[i - 1] ?? '';
-    const opens = clauses.length === 0 || (clauses.length < CLAUSES_MAX && (joint.includes(';') || startsWithAction(part, true)) && startsWithAction(clauses[0] ?? '', false));
+    const opens = clauses.length === 0 || (clauses.length < CLAUSES_MAX && opensWork(part, joint, clauses));
     if (opens) clauses.push(part);
     else clauses[clauses.length - 1] = `${clauses.at(-1) ?? ''}${joint}${part}`;
   }

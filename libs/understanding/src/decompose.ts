@@ -44,7 +44,7 @@ const NOT_ENTITIES = /^(?:the|this|that|our|your|its|it|all|api|rest|state|proje
 /** The thing whose records an interface manages: "user" of "REST API for user management". */
 export function entityOf(title: string): string | undefined {
   const found = ENTITY.exec(title);
-  const words = (found?.[1] ?? found?.[2] ?? found?.[3] ?? '').toLowerCase().split(/\s+/).filter((word) => word !== '' && !/^(?:for|of|a|an|the|api|with|and|in)$/.test(word));
+  const words = (found?.[1] ?? found?.[2] ?? found?.[3] ?? '').toLowerCase().split(/\s+/).filter((word) => word !== '' && !/^(?:for|of|a|an|the|api|with|and|in|management|managing)$/.test(word));
   const entity = words.join(' ').replace(/ies$/, 'y').replace(/(?<!s)s$/, '');
   return entity === '' || NOT_ENTITIES.test(entity) ? undefined : entity;
 }
@@ -67,11 +67,6 @@ function uniqueId(items: readonly RequirementItem[], wanted: string): string {
   let id = wanted;
   for (let nth = 2; items.some((item) => item.id === id); nth += 1) id = `${wanted}-${String(nth)}`;
   return id;
-}
-
-/** Parts of one whole are built on its shared ground: what depends on the whole also waits for its authentication. */
-function withSharedGround(items: readonly RequirementItem[]): readonly RequirementItem[] {
-  return identifyDependencies(items);
 }
 
 /** A plan of several parts ends with a look at the whole, unless the requirement asks for tests itself. */
@@ -155,7 +150,7 @@ function inputOf(item: RequirementItem, original: OriginalTask, single: boolean)
 /** Turns items into a plan of `agent.run` steps that run in parallel where nothing orders them. Errors when there is nothing to do. */
 export function decomposeTask(items: readonly RequirementItem[], original: OriginalTask): Result<PlanDraft, string> {
   if (items.length === 0) return err('There is nothing to plan: the requirement has no items.');
-  const complete = withVerification(withSharedGround(withFoundation(identifyDependencies(items))));
+  const complete = withVerification(identifyDependencies(withFoundation(identifyDependencies(items))));
   const chosen = grouped(ordered(identifyDependencies(complete)));
   const ids = idsFrom(chosen.map(({ title }) => title), 'step');
   const idOf = new Map(chosen.map((item, index) => [item.id, ids[index] ?? item.id]));

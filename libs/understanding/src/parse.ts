@@ -1,8 +1,9 @@
 import { err, isJsonObject, ok, type JsonObject, type RequirementItem, type RequirementMetadata, type Result } from '@taskmaster/contracts';
 import { fitParsed } from './bounds.js';
-import { keywordsOf, splitClauses, type Clause } from './clauses.js';
+import { keywordsOf, splitClauses, startsWithAction, type Clause } from './clauses.js';
 import { classifyWork, complexityOf, FINDINGS_MAX, priorityOf, risksOf, technologiesOf } from './classify.js';
 import { identifyDependencies } from './dependencies.js';
+import { MODIFIER_FEATURES } from './lexicon.js';
 import { clipWords, expandRequest, titleOf, type Work } from './phrases.js';
 import { isSmallTalk, readClause, type Reading } from './requests.js';
 import { SENTENCES_MAX, shield, splitSentences } from './sentences.js';
@@ -27,6 +28,7 @@ export interface NotUnderstood {
 interface Draft {
   readonly title: string;
   readonly verb: string;
+  readonly object: string;
   description: string;
   readonly type: string;
   readonly after: Set<number>;
@@ -38,14 +40,25 @@ interface Reader {
   readonly restore: (text: string) => string;
   /** Drafts of the clause before, which "then" refers to. */
   previous: readonly number[];
-  /** Drafts of the last list item that stands at a level. */
+  /** Drafts that come after something named, which may be read later. */
+  readonly named: { readonly indexes: readonly number[]; readonly after: string }[];
   sentences: number;
   dropped: number;
 }
 
 const identity = (text: string): string => text.toLowerCase().replace(/\b(?:a|an|the|our|please)\b/g, '').replace(/[^\p{L}\p{N}]+/gu, ' ').trim();
 
-function addDraft(reader: Reader, work: Work, description: string): number | undefined {
+/** "Write tests for it": what was asked for last. */
+function resolvePronoun(reader: Reader, work: Work): Work {
+  const last = reader.drafts.at(-1);
+  if (last === undefined || !/(?:^|\s)(?:it|them|this|that)$/i.test(work.object) || /\bof \w+$/i.test(work.object) || last.object.split(/\s+/).length > 7) return work;
+  return { ...work, object: work.object.replace(/(?:it|them|this|that)$/i, last.object) };
+}
+
+function addDraft(reader: Reader, said: Work, description: string): number | undefined {
+  // "… crashes. Fix it.": the same piece of work.
+  if (said.verb === 'fix' && /^(?:it|this|that|them)$/i.test(said.object) && reader.drafts.length > 0) return reader.drafts.length - 1;
+  const work = resolvePronoun(reader, said);
   const title = clipWords(reader.restore(titleOf(work)), 120);
   if (!/[\p{L}\p{N}]{2}/u.test(title)) return undefined;
   const same = reader.drafts.findIndex((draft) => identity(draft.title) === identity(title));
@@ -54,20 +67,21 @@ function addDraft(reader: Reader, work: Work, description: string): number | und
     reader.dropped += 1;
     return undefined;
   }
-  const said = reader.restore(description).trim();
-  reader.drafts.push({ title, verb: work.verb, description: clipWords(said === '' ? title : said, DESCRIPTION_MAX), type: classifyWork(title), after: new Set() });
+  const quoted = reader.restore(description).trim();
+  reader.drafts.push({ title, verb: work.verb, object: work.object, description: clipWords(quoted === '' ? title : quoted, DESCRIPTION_MAX), type: classifyWork(title), after: new Set() });
   return reader.drafts.length - 1;
 }
 
 const present = (indexes: readonly (number | undefined)[]): readonly number[] => [...new Set(indexes.filter((index) => index !== undefined))];
 
 function addWork(reader: Reader, reading: Extract<Reading, { kind: 'work' }>, sentence: string): readonly number[] {
-  const { main, parts, modifiers } = expandRequest(reading.verb, reading.object);
+  const { main, parts, modifiers, criteria } = expandRequest(reading.verb, reading.object);
   const container = main === undefined ? undefined : addDraft(reader, main, sentence);
   const named = present(parts.map((part) => addDraft(reader, part, sentence)));
   const added = present(modifiers.map((part) => addDraft(reader, part, sentence)));
   if (container !== undefined) for (const index of named) if (index !== container) reader.drafts[index]?.after.add(container);
-  if (reading.benefit !== undefined) addCriterion(reader, `The result lets the user: ${reading.benefit}`);
+  for (const criterion of criteria) addCriterion(reader, criterion);
+  if (reading.benefit !== undefined) addCriterion(reader, reading.benefit);
   return present([container, ...named, ...added]);
 }
 
@@ -83,9 +97,26 @@ function addBug(reader: Reader, text: string, sentence: string): readonly number
   return present([addDraft(reader, { verb: 'fix:', object: /^[A-Z]{2}/.test(text) ? text : symptom }, sentence)]);
 }
 
-function namedBefore(reader: Reader, after: string, own: readonly number[]): readonly number[] {
-  const wanted = keywordsOf(after);
-  return reader.drafts.flatMap((draft, index) => (!own.includes(index) && keywordsOf(draft.title).some((word) => wanted.includes(word)) ? [index] : []));
+/** Finds what "once login works" names, wherever it was asked for. */
+function resolveNamed(reader: Reader): void {
+  for (const { indexes, after } of reader.named) {
+    const wanted = keywordsOf(after);
+    reader.drafts.forEach((draft, earlier) => {
+      if (indexes.includes(earlier) || !keywordsOf(draft.title).some((word) => wanted.includes(word))) return;
+      for (const index of indexes) reader.drafts[index]?.after.add(earlier);
+    });
+  }
+}
+
+const WHOLE = /^(?:build|create|develop|make|scaffold|design|implement|write|set up)\s+(?:a|an|our|the)\s.{0,60}\b(?:app|application|website|site|platform|blog|shop|store|game|service|system|dashboard|cli|tool|library|bot|portal|page)\b/i;
+
+/** What is added to a new thing waits for the thing. An interface is left out: its authentication can be made beside it. */
+function resolveWhole(reader: Reader): void {
+  const whole = reader.drafts.findIndex(({ title, type }) => WHOLE.test(title) && type !== 'api');
+  if (whole < 0) return;
+  reader.drafts.forEach((draft, index) => {
+    if (index > whole && draft.after.size === 0 && /^(?:add|implement|support|let|show|write|test|document|deploy)$/.test(draft.verb)) draft.after.add(whole);
+  });
 }
 
 function readOne(reader: Reader, clause: Clause, sentence: string, labels: boolean): readonly number[] {
@@ -93,8 +124,9 @@ function readOne(reader: Reader, clause: Clause, sentence: string, labels: boole
   if (reading.kind === 'criterion') addCriterion(reader, reading.text);
   if (reading.kind === 'criterion' || reading.kind === 'nothing') return [];
   const added = reading.kind === 'bug' ? addBug(reader, reading.text, sentence) : addWork(reader, reading, sentence);
-  const before = clause.after !== undefined ? namedBefore(reader, clause.after, added) : clause.follows ? reader.previous : [];
-  for (const index of added) for (const earlier of before) if (earlier < index || clause.after !== undefined) reader.drafts[index]?.after.add(earlier);
+  if (clause.after !== undefined) reader.named.push({ indexes: added, after: clause.after });
+  const before = clause.follows ? reader.previous : [];
+  for (const index of added) for (const earlier of before) if (earlier < index) reader.drafts[index]?.after.add(earlier);
   if (added.length > 0) reader.previous = added;
   return added;
 }
@@ -126,7 +158,7 @@ function readBlock(reader: Reader, block: Block, parentWorks: boolean): readonly
 
 function readAll(text: string): Reader {
   const { text: shielded, restore } = shield(normaliseText(text));
-  const reader: Reader = { drafts: [], criteria: [], restore, previous: [], sentences: 0, dropped: 0 };
+  const reader: Reader = { drafts: [], criteria: [], restore, previous: [], named: [], sentences: 0, dropped: 0 };
   const parents: boolean[] = [];
   for (const block of readBlocks(shielded)) {
     const parentWorks = block.kind === 'item' && block.level > 0 && parents.slice(0, block.level).includes(true);
@@ -136,8 +168,13 @@ function readAll(text: string): Reader {
       parents[block.level] = added.length > 0;
     } else parents.length = 0;
   }
+  resolveNamed(reader);
+  resolveWhole(reader);
   return reader;
 }
+
+/** A single word is only a request when it is one of ours: "Pagination", not "asdf". */
+const isNamed = (text: string): boolean => text.trim().split(/\s+/).length > 1 || MODIFIER_FEATURES.includes(text.trim().toLowerCase().replace(/[.!?]$/, ''));
 
 /** Nothing asked for work in so many words: a stated rule or a short noun phrase can still be one. */
 function readLast(reader: Reader, text: string): void {
@@ -148,12 +185,14 @@ function readLast(reader: Reader, text: string): void {
   }
   const { text: shielded } = shield(normaliseText(text));
   const blocks = readBlocks(shielded).filter(({ kind, section }) => kind !== 'code' && kind !== 'quote' && section === 'work');
-  const only = blocks[0];
-  if (blocks.length === 1 && only !== undefined) readSentence(reader, only.text, true);
-  if (reader.drafts.length > 0) return;
   // A language these rules do not know: keep the author's words as one item rather than pretend to have read them.
-  const foreign = blocks.find((block) => /[^\u0000-\u024f\s\p{P}\p{S}]{4}/u.test(block.text) || (/[\u00c0-\u024f]/.test(block.text) && block.text.split(/\s+/).length >= 3));
-  if (foreign !== undefined) addDraft(reader, { verb: 'deliver:', object: splitSentences(foreign.text)[0] ?? foreign.text }, foreign.text);
+  const foreign = blocks.find((block) => /[^\u0000-\u024f\s\p{P}\p{S}]{4}/u.test(block.text) || (/[\u00c0-\u024f]/.test(block.text) && block.text.split(/\s+/).length >= 3 && !startsWithAction(block.text, false)));
+  if (foreign !== undefined) {
+    addDraft(reader, { verb: '', object: splitSentences(foreign.text)[0] ?? foreign.text }, foreign.text);
+    return;
+  }
+  const only = blocks[0];
+  if (blocks.length === 1 && only !== undefined && isNamed(only.text)) readSentence(reader, only.text, true);
 }
 
 const notUnderstood = (code: NotUnderstood['code'], message: string): Result<never, NotUnderstood> => err({ code, message });

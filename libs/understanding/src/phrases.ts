@@ -1,5 +1,5 @@
 import { startsWithAction } from './clauses.js';
-import { EMPTY_HEADS, MODIFIER_FEATURES, PAIR_IDIOMS, SHARED_HEADS } from './lexicon.js';
+import { EMPTY_HEADS, MODIFIER_FEATURES, PAIR_IDIOMS, SHARED_HEADS, TECHNOLOGIES } from './lexicon.js';
 
 /** One thing to do, before it is an item. */
 export interface Work {
@@ -13,6 +13,8 @@ export interface Expanded {
   readonly main?: Work;
   readonly parts: readonly Work[];
   readonly modifiers: readonly Work[];
+  /** Conditions that were said in the same breath: "make it accessible: forms need labels". */
+  readonly criteria: readonly string[];
 }
 
 /** Things of one enumeration that become items. */
@@ -98,14 +100,20 @@ const isFeature = (text: string): boolean => {
   return MODIFIER_FEATURES.includes(plain) || MODIFIER_FEATURES.includes(plain.replace(/ support$/, ''));
 };
 
-function splitModifiers(head: string): { readonly rest: string; readonly modifiers: readonly Work[] } {
+const MAKES = /^(?:create|build|develop|make|design|implement|add|write|scaffold|set up|introduce|provide|extend)$/;
+
+const isTechnology = (text: string): boolean => Object.hasOwn(TECHNOLOGIES, text.toLowerCase().trim());
+
+function splitModifiers(verb: string, head: string): { readonly rest: string; readonly modifiers: readonly Work[] } {
   const at = head.search(/,?\s+with\s+/i);
-  if (at < 0) return { rest: head, modifiers: [] };
+  if (at < 0 || !MAKES.test(verb) || /\s(?:that|which|where|so that)\s/i.test(head.slice(at))) return { rest: head, modifiers: [] };
   const list = splitList(head.slice(at).replace(/^,?\s+with\s+/i, ''));
-  const features = list.filter(isFeature);
-  const others = list.filter((part) => !isFeature(part));
+  // A thing with three parts or more is described by them; a technology is how it is made.
+  const described = list.length >= 3 && ARTEFACT.test(head.slice(0, at));
+  const features = list.filter((part) => isFeature(part) || (described && !isTechnology(part)));
+  const others = list.filter((part) => !features.includes(part));
   const rest = others.length === 0 ? head.slice(0, at) : features.length === 0 ? head : `${head.slice(0, at)} with ${others.join(' and ')}`;
-  return { rest, modifiers: features.map((part) => ({ verb: /test|document/i.test(part) ? 'write' : 'add', object: trimHead(part) })) };
+  return { rest, modifiers: features.map((part) => ({ verb: /test|document/i.test(part) ? 'write' : isFeature(part) ? 'add' : 'implement', object: trimHead(part) })) };
 }
 
 /** Several noun phrases after one verb: "add login, registration and logout". Undefined when it is one thing. */
@@ -113,6 +121,9 @@ function readCoordination(verb: string, object: string): readonly Work[] | undef
   if (/^(?:let|ensure|move|convert|rename|replace|migrate|switch|compare|connect|sync|integrate|split|merge|make)$/.test(verb) || /\b(?:so that|because|which|that|where|when|if|between|both|from)\b/i.test(object)) return undefined;
   const parts = splitList(object);
   if (parts.length < 2 || parts.some((part) => part.split(/\s+/).length > 9)) return undefined;
+  // "support for English, German and French" lists what the preposition governs, not what is to be made.
+  const governed = /\s(?:for|to|in|of|from|with|by|against|on)\s/i;
+  if (governed.test(parts[0] ?? '') && !parts.slice(1).some((part) => governed.test(part) || /^(?:a|an|the)\s/i.test(part))) return undefined;
   if (parts.length === 2) {
     const [first = '', second = ''] = parts;
     const plain = !/\s(?:to|for|in|on|of|from|with|by|as)\s/i.test(object) && first.split(/\s+/).length <= 4 && second.split(/\s+/).length <= 4;
@@ -122,18 +133,31 @@ function readCoordination(verb: string, object: string): readonly Work[] | undef
   return distribute(parts).map((part) => ({ verb, object: trimHead(part) }));
 }
 
+const SENTENCE_AFTER_COLON = /\b(?:needs?|must|should|shall|can|is|are|has to|have to|will)\b/i;
+const TRAILING_LIMIT = /^(.{3,300}?),\s+((?:at most|at least|no more than|not more than|within|up to|under|without|no longer than)\b.+)$/i;
+
 /** Takes one request apart. */
-export function expandRequest(verb: string, object: string): Expanded {
+export function expandRequest(verb: string, whole: string): Expanded {
+  const limited = TRAILING_LIMIT.exec(whole);
+  const object = limited?.[1] ?? whole;
+  const criteria = limited === null ? [] : [limited[2] ?? ''];
   const listed = ENUMERATION.exec(object);
+  if (listed !== null && listed[0].trim() === ':' && verb !== 'fix' && SENTENCE_AFTER_COLON.test(object.slice(listed.index))) {
+    return { main: { verb, object: object.slice(0, listed.index) }, parts: [], modifiers: [], criteria: [...criteria, object.slice(listed.index + listed[0].length)] };
+  }
+  return { ...expandObject(verb, object, listed), criteria };
+}
+
+function expandObject(verb: string, object: string, listed: RegExpExecArray | null): Omit<Expanded, 'criteria'> {
   if (listed !== null) {
     const head = object.slice(0, listed.index).trim();
     const parts = splitList(object.slice(listed.index + listed[0].length));
-    const { rest, modifiers } = splitModifiers(head);
+    const { rest, modifiers } = splitModifiers(verb, head);
     const announces = PLURAL_ANNOUNCED.test(rest) || !ARTEFACT.test(rest) || rest === '';
     const works = distribute(parts.map(trimHead)).map((part) => workOf(verb, part));
     if (works.length > 1 || (works.length === 1 && /includ|namely|:/.test(listed[0]))) return announces ? { parts: works, modifiers } : { main: { verb, object: rest }, parts: works, modifiers };
   }
-  const { rest, modifiers } = splitModifiers(object);
+  const { rest, modifiers } = splitModifiers(verb, object);
   const coordinated = readCoordination(verb, rest);
   if (coordinated !== undefined) return { parts: coordinated, modifiers };
   return { main: { verb, object: rest }, parts: [], modifiers };
@@ -141,7 +165,9 @@ export function expandRequest(verb: string, object: string): Expanded {
 
 /** A title from a verb and its object: one line, capitalised, cut between words. */
 export function titleOf({ verb, object }: Work): string {
-  const text = `${verb} ${trimHead(object)}`.replace(/\*\*|__|(?<!\w)[*_]|[*_](?!\w)/g, '').replace(/\s+/g, ' ').replace(/\s+([,.;:])/g, '$1').trim();
+  // "Fix the total is wrong" is no sentence; a symptom is quoted as one.
+  const symptom = verb === 'fix' && /\s(?:is|are|was|were|does|do|doesn't|don't|isn't|aren't|crash(?:es)?|fails?|throws?|hangs?|returns?|shows?|disappears?|breaks?|times)\s/i.test(` ${object} `) && !/\b(?:that|which|where|when .* (?:is|are)|so that)\b.*\s(?:is|are|crash|fail)/i.test(object);
+  const text = `${symptom ? 'fix:' : verb} ${trimHead(object)}`.replace(/\*\*|__|(?<!\w)[*_]|[*_](?!\w)/g, '').replace(/\s+/g, ' ').replace(/\s+([,.;:])/g, '$1').trim();
   return clipWords(text.charAt(0).toUpperCase() + text.slice(1), TITLE_MAX);
 }
 

@@ -1,5 +1,6 @@
 import { startsWithAction } from './clauses.js';
-import { ACTION_VERBS, AMBIGUOUS_VERBS, ENABLING_VERBS, GREETINGS, STATIVE_VERBS } from './lexicon.js';
+import { stripOpening } from './openings.js';
+import { ACTION_VERBS, AMBIGUOUS_VERBS, ENABLING_VERBS, GREETINGS, STATIVE_VERBS, TECHNOLOGIES } from './lexicon.js';
 import { tagWords } from './sentences.js';
 
 /** What a clause turned out to be. */
@@ -10,12 +11,6 @@ export type Reading =
   | { readonly kind: 'nothing' };
 
 const NOTHING: Reading = { kind: 'nothing' };
-
-const OPENING =
-  /^(?:please|kindly|also|additionally|furthermore|moreover|in addition|and|first(?:ly)?|first of all|second(?:ly)?|third(?:ly)?|to start|now|so|but|ok(?:ay)?|well|just|simply|hi|hello|hey|(?:hi|hello|hey|dear) (?:there|team|all|everyone|folks|claude|friends?)|todo|task|feature(?: request)?|bug(?: report)?|requirement|story|issue|feat|fix|chore)\s*(?:[,:!]\s*|\s-\s|\s+)/i;
-
-const WISH =
-  /^(?:(?:can|could|would|will) (?:you|we|someone)(?: please)?|(?:we|i|you|they)(?: would|'d)?(?: also| really)? (?:need|want|like|have|ought|plan|intend|wish)(?: you)? to|i'd (?:like|love)(?: you)? to|let's|let us|(?:the|our|my|your) (?:goal|aim|task|idea|plan|objective|job)(?: here)? is to|it (?:would|should) be (?:nice|great|good|helpful|useful) to|(?:make|be) sure to|help (?:me|us)(?: to)?|you(?:'ll| will) (?:need|have) to|remember to|don't forget to|(?:we|i|you) (?:should|must|will|shall)|(?:we|i) are (?:going|looking|trying) to|there is a need to|it is (?:necessary|required|important) to)(?: also)?\s+/i;
 
 const NOUN_WISH =
   /^(?:(?:we|i|they|our (?:users|customers|team)|(?:the|our) (?:team|users|customers|company|app|application|project))(?: would|'d)?(?: also| really)? (?:need|needs|want|wants|require|requires|like|could use|am looking for|are looking for)|there (?:should|must|needs to) be|it would be (?:nice|great|good) to have|i'd (?:like|love)|what we need is)\s+((?:a|an|the|some|more|better|new|two|three|our|\w+(?:ing)?)\s.+)$/i;
@@ -40,21 +35,6 @@ const RULE_OPENING = /^(?:no|never|only|do not|don't|avoid|without|at most|at le
 const bare = (text: string): string => text.trim().replace(/[.!?;,:\s]+$/, '');
 const firstWord = (text: string): string => (/^[\p{L}'-]+/u.exec(text)?.[0] ?? '').toLowerCase();
 
-/** Takes courtesies and wishes off the front: "Hi team, could you please add x" → "add x". */
-export function stripOpening(text: string): string {
-  let rest = text.trim();
-  for (let i = 0; i < 6; i += 1) {
-    const opening = OPENING.exec(rest);
-    // "fix the bug", "task list": an opening word that is the request itself stays.
-    const keeps = opening !== null && /^(?:fix|task|bug|story|issue|feature|first|second|well|just|so)\b/i.test(rest) && !/[:,]/.test(opening[0]) && !/^(?:just|so|well|first)\b/i.test(rest);
-    const next = opening === null || keeps ? rest : rest.slice(opening[0].length);
-    const wished = next.replace(WISH, '');
-    if (wished === rest) break;
-    rest = wished;
-  }
-  return rest.trim();
-}
-
 function splitVerb(text: string): Reading {
   const verb = firstWord(text);
   const object = text.slice(verb.length).trim();
@@ -73,7 +53,7 @@ function readModal(text: string): Reading | null {
   if (able !== null) return { kind: 'work', verb: 'let', object: `${subject.toLowerCase()} ${able[1] ?? ''}` };
   const verb = firstWord(rest);
   const weak = /^(?:can|may|will)$/i.test(modal);
-  if (PERSON_SUBJECT.test(subject) && !STATIVE_VERBS.has(verb) && !MEASURE.test(rest)) return { kind: 'work', verb: 'let', object: `${lowerFirst(subject)} ${rest}` };
+  if (PERSON_SUBJECT.test(subject) && !STATIVE_VERBS.has(verb) && (!MEASURE.test(rest) || ACTION_VERBS.has(verb) || AMBIGUOUS_VERBS.has(verb))) return { kind: 'work', verb: 'let', object: `${lowerFirst(subject)} ${rest}` };
   const builds = ENABLING_VERBS.has(verb) || ACTION_VERBS.has(verb) || (AMBIGUOUS_VERBS.has(verb) && !STATIVE_VERBS.has(verb));
   if (builds && !MEASURE.test(rest) && SYSTEM_SUBJECT.test(subject)) return splitVerb(rest);
   return weak ? NOTHING : { kind: 'criterion', text };
@@ -90,8 +70,13 @@ function readStory(text: string): Reading | null {
     : /^(?:a|an|the|my|some)\b/i.test(wish)
       ? { kind: 'work', verb: 'add', object: wish }
       : { kind: 'work', verb: 'let', object: `${pluralPerson(who)} ${wish}` };
-  return benefit === undefined ? reading : { ...reading, benefit: bare(benefit) };
+  const theirs = { ...reading, object: thirdPerson(reading.object) };
+  return benefit === undefined ? theirs : { ...theirs, benefit: thirdPerson(bare(benefit).replace(/^(?:i|we) /i, `${pluralPerson(who)} `)) };
 }
+
+const PRONOUNS: Readonly<Record<string, string>> = { i: 'they', my: 'their', me: 'them', mine: 'theirs', myself: 'themselves' };
+/** What somebody said of themselves, said of them. */
+const thirdPerson = (text: string): string => text.replace(/\b(?:i|my|me|mine|myself)\b/gi, (word) => PRONOUNS[word.toLowerCase()] ?? word);
 
 const pluralPerson = (who: string): string => (/s$/i.test(who) ? who : `${who.trim()}s`);
 
@@ -134,8 +119,11 @@ function readStatement(text: string, opened: string, labels: boolean): Reading {
   if (modal !== null && modal.kind !== 'nothing') return modal;
   if (SYMPTOM.test(opened) && !/\?$/.test(text) && opened.split(/\s+/).length >= 3) return { kind: 'bug', text: opened };
   if (MEASURE.test(opened) && opened.split(/\s+/).length <= 14) return { kind: 'criterion', text: opened };
-  return labels && isLabel(opened, 10) ? { kind: 'work', verb: 'implement', object: opened } : NOTHING;
+  return labels && isLabel(opened, 10) ? { kind: 'work', verb: 'implement', object: lowerLabel(opened) } : NOTHING;
 }
+
+/** A label's first letter is no name's, unless it is a technology's or an abbreviation. */
+const lowerLabel = (text: string): string => (Object.hasOwn(TECHNOLOGIES, firstWord(text)) ? text : lowerFirst(text));
 
 /** Greetings, thanks and signatures. */
 export function isSmallTalk(text: string): boolean {

@@ -36,7 +36,9 @@ export function shield(text: string): Shielded {
 }
 
 /** Splits prose into sentences; abbreviations, versions and file names do not end one. */
-export function splitSentences(text: string): readonly string[] {
+export function splitSentences(whole: string): readonly string[] {
+  // The library takes "200 ms. Build" for the title Ms.
+  const text = whole.replace(/(\d\s?(?:ms|sec|min|hrs?|no|kb|mb|gb))\.\s+(?=\p{Lu})/giu, '$1\n');
   const sentences: string[] = [];
   for (let start = 0; start < text.length && sentences.length < SENTENCES_MAX; start += CHUNK_LENGTH) {
     const view = tokenizer(text.slice(start, start + CHUNK_LENGTH)).json() as readonly { readonly text?: string }[];
