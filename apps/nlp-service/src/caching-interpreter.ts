@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto';
 import { ok, type Result, type StepError } from '@taskmaster/contracts';
-import type { CheckQuestion, DecomposeQuestion, Interpretation, Interpreted, InstructQuestion, ParseQuestion, RequirementInterpreter } from './interpreter.js';
+import type {
+  CheckQuestion,
+  DecomposeQuestion,
+  Interpretation,
+  Interpreted,
+  InstructQuestion,
+  ParseQuestion,
+  RequirementInterpreter,
+} from './interpreter.js';
 
 /** Answers that are kept; the one used longest ago goes first. Each is at most a step's output. */
 export const CACHED_ANSWERS_MAX = 500;
@@ -38,7 +46,9 @@ export class CachingInterpreter implements RequirementInterpreter {
   }
 
   async #once<T>(operation: string, question: unknown, ask: () => Interpretation<T>): Interpretation<T> {
-    const key = createHash('sha256').update(`${this.#scope}\n${operation}\n${JSON.stringify(question)}`).digest('hex');
+    const key = createHash('sha256')
+      .update(`${this.#scope}\n${operation}\n${JSON.stringify(question)}`)
+      .digest('hex');
     const kept = this.#answers.get(key) as Interpreted<T> | undefined;
     if (kept !== undefined) {
       this.#answers.delete(key);

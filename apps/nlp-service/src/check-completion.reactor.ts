@@ -1,4 +1,13 @@
-import { err, isJsonObject, ok, type JsonObject, type Notice, type NoticeOutcome, type Result, type StepError } from '@taskmaster/contracts';
+import {
+  err,
+  isJsonObject,
+  ok,
+  type JsonObject,
+  type Notice,
+  type NoticeOutcome,
+  type Result,
+  type StepError,
+} from '@taskmaster/contracts';
 import type { InterpretPorts } from './parse-requirements.reactor.js';
 import { settleStep } from './reply.js';
 import { invalid, textOf, textsOf } from './step-input.js';
@@ -6,7 +15,11 @@ import { invalid, textOf, textsOf } from './step-input.js';
 async function check(ports: InterpretPorts, notice: Notice): Promise<Result<JsonObject, StepError>> {
   const { title, acceptanceCriteria, result } = notice.input;
   if (!isJsonObject(result)) return err(invalid('requirements.check needs input {"result":{…}}: what the work left behind.'));
-  const answer = await ports.interpreter.validateCompletion({ title: textOf(title, notice.stepId), acceptanceCriteria: textsOf(acceptanceCriteria), result });
+  const answer = await ports.interpreter.validateCompletion({
+    title: textOf(title, notice.stepId),
+    acceptanceCriteria: textsOf(acceptanceCriteria),
+    result,
+  });
   return answer.ok ? ok({ check: answer.value.value, use: answer.value.use } as unknown as JsonObject) : err(answer.error);
 }
 

@@ -25,7 +25,12 @@ describe('the configuration of nlp-service', () => {
   });
 
   it('keeps the defaults of the seed', () => {
-    expect(readConfig({ ANTHROPIC_API_KEY: 'k' })).toMatchObject({ NLP_PROVIDER: 'anthropic', NLP_MODEL: DEFAULT_MODEL, ENABLE_NLP: true, NLP_CACHING: true });
+    expect(readConfig({ ANTHROPIC_API_KEY: 'k' })).toMatchObject({
+      NLP_PROVIDER: 'anthropic',
+      NLP_MODEL: DEFAULT_MODEL,
+      ENABLE_NLP: true,
+      NLP_CACHING: true,
+    });
   });
 
   it('needs no key offline, nor when understanding is switched off', () => {

@@ -1,4 +1,17 @@
-import { choice, defineConfig, flag, integer, loadConfig, LOG_LEVELS, secret, text, url, ConfigFault, type ConfigOf, type Environment } from '@taskmaster/service-kit';
+import {
+  choice,
+  defineConfig,
+  flag,
+  integer,
+  loadConfig,
+  LOG_LEVELS,
+  secret,
+  text,
+  url,
+  ConfigFault,
+  type ConfigOf,
+  type Environment,
+} from '@taskmaster/service-kit';
 
 /** The seed's default; it may be retired, so the adapter tries the models after it. */
 export const DEFAULT_MODEL = 'claude-3-5-sonnet-20241022';
@@ -6,7 +19,10 @@ export const DEFAULT_MODEL = 'claude-3-5-sonnet-20241022';
 export const definition = defineConfig('nlp-service', {
   NATS_URL: url({ default: 'nats://127.0.0.1:4222', protocols: ['nats', 'tls', 'ws', 'wss'], doc: 'Where the broker is.' }),
   LOG_LEVEL: choice(LOG_LEVELS, { default: 'info', doc: 'The least severe level that is logged.' }),
-  NLP_PROVIDER: choice(['anthropic', 'openai', 'offline'], { default: 'anthropic', doc: 'Who understands requirements. `offline` needs no key and no network: deterministic rules, no model.' }),
+  NLP_PROVIDER: choice(['anthropic', 'openai', 'offline'], {
+    default: 'anthropic',
+    doc: 'Who understands requirements. `offline` needs no key and no network: deterministic rules, no model.',
+  }),
   NLP_MODEL: text({ default: DEFAULT_MODEL, doc: 'The model to ask first; when the provider no longer knows it, newer ones are tried.' }),
   ANTHROPIC_API_KEY: secret({ optional: true, doc: 'Key for Anthropic; required when NLP_PROVIDER is anthropic.' }),
   OPENAI_API_KEY: secret({ optional: true, doc: 'Key for OpenAI; required when NLP_PROVIDER is openai.' }),
@@ -30,4 +46,10 @@ export function readConfig(environment: Environment): NlpConfig {
   throw missingKey(key, provider);
 }
 
-const missingKey = (key: string, provider: string): Error => new ConfigFault('nlp-service', [{ variable: key, reason: `is required because NLP_PROVIDER is ${provider}; set it, or set NLP_PROVIDER=offline to use the built-in rules` }]);
+const missingKey = (key: string, provider: string): Error =>
+  new ConfigFault('nlp-service', [
+    {
+      variable: key,
+      reason: `is required because NLP_PROVIDER is ${provider}; set it, or set NLP_PROVIDER=offline to use the built-in rules`,
+    },
+  ]);

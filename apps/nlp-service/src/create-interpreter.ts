@@ -17,14 +17,26 @@ async function providerOf(config: NlpConfig): Promise<{ readonly interpreter: Re
     const { anthropicInterpreter, ANTHROPIC_FALLBACK_MODELS } = await import('./anthropic-interpreter.js');
     const models = [...new Set([model, ...ANTHROPIC_FALLBACK_MODELS])];
     const baseUrl = config.ANTHROPIC_BASE_URL;
-    return { scope: `anthropic ${model}`, interpreter: anthropicInterpreter({ apiKey: config.ANTHROPIC_API_KEY ?? '', models, timeoutMs, ...(baseUrl === undefined ? {} : { baseUrl }) }, now) };
+    return {
+      scope: `anthropic ${model}`,
+      interpreter: anthropicInterpreter(
+        { apiKey: config.ANTHROPIC_API_KEY ?? '', models, timeoutMs, ...(baseUrl === undefined ? {} : { baseUrl }) },
+        now,
+      ),
+    };
   }
   if (provider === 'openai') {
     const { openAiInterpreter, OPENAI_MODELS } = await import('./openai-interpreter.js');
     // The default of NLP_MODEL is another provider's model; asking for it would only cost a refusal.
     const models = model.startsWith('claude') ? [...OPENAI_MODELS] : [...new Set([model, ...OPENAI_MODELS])];
     const baseUrl = config.OPENAI_BASE_URL;
-    return { scope: `openai ${models[0] ?? ''}`, interpreter: openAiInterpreter({ apiKey: config.OPENAI_API_KEY ?? '', models, timeoutMs, ...(baseUrl === undefined ? {} : { baseUrl }) }, now) };
+    return {
+      scope: `openai ${models[0] ?? ''}`,
+      interpreter: openAiInterpreter(
+        { apiKey: config.OPENAI_API_KEY ?? '', models, timeoutMs, ...(baseUrl === undefined ? {} : { baseUrl }) },
+        now,
+      ),
+    };
   }
   return { scope: 'offline', interpreter: new OfflineInterpreter(now) };
 }

@@ -10,7 +10,11 @@ async function instruct(ports: InterpretPorts, notice: Notice): Promise<Result<J
   const carried = input['text'];
   const requirement = typeof carried === 'string' ? carried : ((await stepContextOf(ports.queries, notice))?.requirement ?? '');
   const answer = await ports.interpreter.generateInstructions({
-    title, instruction: textOf(input['instruction'], title), acceptanceCriteria: textsOf(input['acceptanceCriteria']), requirement, context: objectOf(input['context']),
+    title,
+    instruction: textOf(input['instruction'], title),
+    acceptanceCriteria: textsOf(input['acceptanceCriteria']),
+    requirement,
+    context: objectOf(input['context']),
   });
   return answer.ok ? ok({ instructions: answer.value.value, use: answer.value.use } as unknown as JsonObject) : err(answer.error);
 }

@@ -1,4 +1,13 @@
-import type { Fault, InterpreterUse, JsonObject, PlanDraft, RequirementItem, RequirementMetadata, Result, StepError } from '@taskmaster/contracts';
+import type {
+  Fault,
+  InterpreterUse,
+  JsonObject,
+  PlanDraft,
+  RequirementItem,
+  RequirementMetadata,
+  Result,
+  StepError,
+} from '@taskmaster/contracts';
 
 /** What was understood, and who understood it at what cost. */
 export interface Interpreted<T> {

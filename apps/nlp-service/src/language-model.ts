@@ -42,8 +42,18 @@ const RETRY_AFTER_MS_MAX = 15 * 60_000;
 
 /** US dollars per million tokens of input and output, as published; a model that is not listed has no known cost. */
 const PRICES: readonly (readonly [prefix: string, input: number, output: number])[] = [
-  ['claude-3-5-sonnet', 3, 15], ['claude-3-5-haiku', 0.8, 4], ['claude-sonnet-4-5', 3, 15], ['claude-sonnet-4-6', 3, 15], ['claude-sonnet-4', 3, 15], ['claude-haiku-4-5', 1, 5], ['claude-opus-4-5', 5, 25],
-  ['gpt-4o-mini', 0.15, 0.6], ['gpt-4o', 2.5, 10], ['gpt-4.1-mini', 0.4, 1.6], ['gpt-4.1', 2, 8], ['gpt-5-mini', 0.25, 2],
+  ['claude-3-5-sonnet', 3, 15],
+  ['claude-3-5-haiku', 0.8, 4],
+  ['claude-sonnet-4-5', 3, 15],
+  ['claude-sonnet-4-6', 3, 15],
+  ['claude-sonnet-4', 3, 15],
+  ['claude-haiku-4-5', 1, 5],
+  ['claude-opus-4-5', 5, 25],
+  ['gpt-4o-mini', 0.15, 0.6],
+  ['gpt-4o', 2.5, 10],
+  ['gpt-4.1-mini', 0.4, 1.6],
+  ['gpt-4.1', 2, 8],
+  ['gpt-5-mini', 0.25, 2],
 ];
 
 export interface TokenCounts {
@@ -81,7 +91,11 @@ function retryAfterOf(headers: unknown, now: number): number | undefined {
 
 function failureOf(error: Error, now: number): ProviderFailure {
   const { status, headers } = error as { readonly status?: unknown; readonly headers?: unknown };
-  return { status: typeof status === 'number' ? status : undefined, retryAfterMs: retryAfterOf(headers, now), timedOut: /timeout|timed out/i.test(`${error.constructor.name} ${error.message}`) };
+  return {
+    status: typeof status === 'number' ? status : undefined,
+    retryAfterMs: retryAfterOf(headers, now),
+    timedOut: /timeout|timed out/i.test(`${error.constructor.name} ${error.message}`),
+  };
 }
 
 /** Whether the provider says that it does not know this model (any more). */
@@ -91,7 +105,11 @@ export function isUnknownModel(error: unknown): boolean {
 }
 
 /** An error of a provider in our terms: what kind, whether trying again can help, and when. `overdue`: the time limit had passed. Never carries the key. */
-export function stepErrorOf(provider: string, error: unknown, { keyName, overdue }: { readonly keyName: string; readonly overdue: boolean }): StepError {
+export function stepErrorOf(
+  provider: string,
+  error: unknown,
+  { keyName, overdue }: { readonly keyName: string; readonly overdue: boolean },
+): StepError {
   if (!(error instanceof Error)) return { type: 'internal', message: `${provider} failed without saying how.`, retryable: true };
   const { status, retryAfterMs, timedOut } = failureOf(error, Date.now());
   const detail = { provider, ...(status === undefined ? {} : { status }) };
@@ -100,10 +118,26 @@ export function stepErrorOf(provider: string, error: unknown, { keyName, overdue
       ? { type: 'timeout', message: `${provider} did not answer in time.`, retryable: true, detail }
       : { type: 'network', message: `${provider} cannot be reached.`, retryable: true, detail };
   }
-  if (status === 429 || status === 529) return { type: 'rate_limit', message: `${provider} limits our requests (${String(status)}).`, retryable: true, retryAfterMs: retryAfterMs ?? RATE_LIMIT_WAIT_MS, detail };
-  if (status === 401 || status === 403) return { type: 'dependency', message: `${provider} refuses the key in ${keyName} (${String(status)}).`, retryable: false, detail };
-  if (status === 408 || status === 504) return { type: 'timeout', message: `${provider} did not answer in time (${String(status)}).`, retryable: true, detail };
-  if (status >= 500) return { type: 'network', message: `${provider} failed (${String(status)}).`, retryable: true, ...(retryAfterMs === undefined ? {} : { retryAfterMs }), detail };
+  if (status === 429 || status === 529)
+    return {
+      type: 'rate_limit',
+      message: `${provider} limits our requests (${String(status)}).`,
+      retryable: true,
+      retryAfterMs: retryAfterMs ?? RATE_LIMIT_WAIT_MS,
+      detail,
+    };
+  if (status === 401 || status === 403)
+    return { type: 'dependency', message: `${provider} refuses the key in ${keyName} (${String(status)}).`, retryable: false, detail };
+  if (status === 408 || status === 504)
+    return { type: 'timeout', message: `${provider} did not answer in time (${String(status)}).`, retryable: true, detail };
+  if (status >= 500)
+    return {
+      type: 'network',
+      message: `${provider} failed (${String(status)}).`,
+      retryable: true,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      detail,
+    };
   return { type: 'validation', message: `${provider} refuses the request (${String(status)}).`, retryable: false, detail };
 }
 

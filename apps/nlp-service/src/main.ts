@@ -11,11 +11,18 @@ import { SERVICE_NAME } from './reply.js';
 const config = readConfig(process.env);
 const logger = createLogger({ service: SERVICE_NAME, level: config.LOG_LEVEL });
 const connection = await connectBroker({ url: config.NATS_URL, name: SERVICE_NAME });
-const ports = { sender: new NatsCommandSender(connection), queries: new NatsQueryAsker(connection), interpreter: await createInterpreter(config), now: () => performance.now() };
+const ports = {
+  sender: new NatsCommandSender(connection),
+  queries: new NatsQueryAsker(connection),
+  interpreter: await createInterpreter(config),
+  now: () => performance.now(),
+};
 const strategy = new NatsStrategy({
   connection,
   onPoison: (notice, error) => failPoison(ports, notice, error),
-  onFailure: (what, error) => { logger.warn({ what, err: error }, 'handler failed'); },
+  onFailure: (what, error) => {
+    logger.warn({ what, err: error }, 'handler failed');
+  },
 });
 const app = await NestFactory.createMicroservice(NlpModule.with(ports, logger), { strategy, logger: frameworkLogger(logger) });
 await app.listen();

@@ -1,4 +1,15 @@
-import { err, isJsonObject, ok, parseStepId, type Json, type JsonObject, type PlanDraft, type RequirementItem, type Result, type StepDraft } from '@taskmaster/contracts';
+import {
+  err,
+  isJsonObject,
+  ok,
+  parseStepId,
+  type Json,
+  type JsonObject,
+  type PlanDraft,
+  type RequirementItem,
+  type Result,
+  type StepDraft,
+} from '@taskmaster/contracts';
 import { clipWords, fitParsed, fitPlan, ITEM_TYPES, ITEMS_MAX, slugOf, INSTRUCTIONS_BYTES_MAX, clipBytes } from '@taskmaster/understanding';
 import type { CompletionCheck, Understanding } from './interpreter.js';
 import { objectOf, textOf, textsOf } from './step-input.js';
@@ -9,9 +20,20 @@ const TITLE_MAX = 120;
 
 type Parsed<T> = Result<T, readonly string[]>;
 
-const objectsOf = (value: Json | undefined): readonly JsonObject[] | undefined => (Array.isArray(value) ? (value as readonly Json[]).filter(isJsonObject) : undefined);
-const clean = (value: Json | undefined, max: number): string => clipWords(textOf(value).replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, ' ').trim(), max);
-const listOf = (value: Json | undefined, count: number, max: number): readonly string[] => textsOf(value).slice(0, count).map((one) => clean(one, max)).filter((one) => one !== '');
+const objectsOf = (value: Json | undefined): readonly JsonObject[] | undefined =>
+  Array.isArray(value) ? (value as readonly Json[]).filter(isJsonObject) : undefined;
+const clean = (value: Json | undefined, max: number): string =>
+  clipWords(
+    textOf(value)
+      .replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, ' ')
+      .trim(),
+    max,
+  );
+const listOf = (value: Json | undefined, count: number, max: number): readonly string[] =>
+  textsOf(value)
+    .slice(0, count)
+    .map((one) => clean(one, max))
+    .filter((one) => one !== '');
 
 interface Named {
   readonly id: string;
@@ -23,7 +45,9 @@ function graphFaults(nodes: readonly Named[], what: string): readonly string[] {
   const known = new Set(nodes.map(({ id }) => id));
   const faults = nodes.flatMap(({ id, dependsOn }) => [
     ...(parseStepId(id).ok ? [] : [`The ${what} id "${id.slice(0, 60)}" is not made of lower case letters, digits and dashes.`]),
-    ...dependsOn.filter((on) => !known.has(on)).map((on) => `The ${what} "${id.slice(0, 60)}" depends on "${on.slice(0, 60)}", which does not exist.`),
+    ...dependsOn
+      .filter((on) => !known.has(on))
+      .map((on) => `The ${what} "${id.slice(0, 60)}" depends on "${on.slice(0, 60)}", which does not exist.`),
   ]);
   if (known.size < nodes.length) faults.push(`Two of the ${what}s have the same id.`);
   const cycle = cycleOf(nodes);
@@ -74,7 +98,9 @@ export function parseUnderstanding(value: unknown): Parsed<Understanding> {
       items,
       metadata: {
         complexity: Number.isFinite(complexity) ? Math.max(1, Math.min(10, Math.round(complexity))) : 5,
-        technologies: listOf(metadata['technologies'], 24, 60), risks: listOf(metadata['risks'], 24, 300), acceptanceCriteria: listOf(metadata['acceptanceCriteria'], 24, 400),
+        technologies: listOf(metadata['technologies'], 24, 60),
+        risks: listOf(metadata['risks'], 24, 300),
+        acceptanceCriteria: listOf(metadata['acceptanceCriteria'], 24, 400),
       },
     }),
   );
@@ -90,9 +116,16 @@ function stepOf(raw: JsonObject): StepDraft & Named {
   return {
     // A stage's own prefix is not a plan's to use; the slug avoids it.
     id: parseStepId(id).ok && !id.startsWith('tm-') ? id : slugOf(id === '' ? title : id),
-    title, kind: 'agent.run', dependsOn: [...new Set(textsOf(raw['dependsOn']))].slice(0, MODEL_STEPS_MAX),
+    title,
+    kind: 'agent.run',
+    dependsOn: [...new Set(textsOf(raw['dependsOn']))].slice(0, MODEL_STEPS_MAX),
     input: { title, instruction: clean(raw['instruction'], 4_000), acceptanceCriteria: listOf(raw['acceptanceCriteria'], 12, 400) },
-    needs: { ...(role === '' ? {} : { role }), ...(capabilities.length === 0 ? {} : { capabilities }), ...(languages.length === 0 ? {} : { languages }), ...(specialisations.length === 0 ? {} : { specialisations }) },
+    needs: {
+      ...(role === '' ? {} : { role }),
+      ...(capabilities.length === 0 ? {} : { capabilities }),
+      ...(languages.length === 0 ? {} : { languages }),
+      ...(specialisations.length === 0 ? {} : { specialisations }),
+    },
   };
 }
 
@@ -100,11 +133,14 @@ function stepOf(raw: JsonObject): StepDraft & Named {
 export function parsePlanAnswer(value: unknown): Parsed<PlanDraft> {
   const raw = isJsonObject(value) ? objectsOf(value['steps']) : undefined;
   if (raw === undefined || raw.length === 0) return err(['"steps" is not a list with at least one step.']);
-  if (raw.length > MODEL_STEPS_MAX) return err([`There are ${String(raw.length)} steps; at most ${String(MODEL_STEPS_MAX)} are allowed, and about ten are sensible.`]);
+  if (raw.length > MODEL_STEPS_MAX)
+    return err([`There are ${String(raw.length)} steps; at most ${String(MODEL_STEPS_MAX)} are allowed, and about ten are sensible.`]);
   const steps = raw.map(stepOf);
   const faults = [
     ...steps.filter(({ title }) => title === '').map(() => 'A step has no title.'),
-    ...steps.filter(({ input }) => textOf(input?.['instruction']) === '').map(({ id }) => `The step "${id.slice(0, 60)}" has no instruction.`),
+    ...steps
+      .filter(({ input }) => textOf(input?.['instruction']) === '')
+      .map(({ id }) => `The step "${id.slice(0, 60)}" has no instruction.`),
     ...graphFaults(steps, 'step'),
   ];
   return faults.length > 0 ? err(faults) : ok(fitPlan({ steps }));
@@ -118,7 +154,13 @@ export function parseInstructions(value: unknown): Parsed<string> {
 export function parseCheck(value: unknown): Parsed<CompletionCheck> {
   const raw = isJsonObject(value) ? objectsOf(value['findings']) : undefined;
   if (raw === undefined || raw.length === 0) return err(['"findings" is not a list with at least one finding.']);
-  const findings = raw.slice(0, 40).map((finding) => ({ criterion: clean(finding['criterion'], 200), proven: finding['proven'] === true, evidence: clean(finding['evidence'], 150) }));
+  const findings = raw
+    .slice(0, 40)
+    .map((finding) => ({
+      criterion: clean(finding['criterion'], 200),
+      proven: finding['proven'] === true,
+      evidence: clean(finding['evidence'], 150),
+    }));
   const unproven = findings.filter(({ proven }) => !proven).map(({ criterion }) => criterion);
   // A model that finds everything proven has still to have found it: no finding, no completion.
   return ok({ complete: unproven.length === 0, findings: findings.slice(0, 24), unproven: unproven.slice(0, 24) });

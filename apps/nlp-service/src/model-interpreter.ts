@@ -1,5 +1,14 @@
 import { err, ok, type InterpreterUse, type Json, type PlanDraft, type Result, type StepError } from '@taskmaster/contracts';
-import type { CheckQuestion, CompletionCheck, DecomposeQuestion, InstructQuestion, Interpreted, ParseQuestion, RequirementInterpreter, Understanding } from './interpreter.js';
+import type {
+  CheckQuestion,
+  CompletionCheck,
+  DecomposeQuestion,
+  InstructQuestion,
+  Interpreted,
+  ParseQuestion,
+  RequirementInterpreter,
+  Understanding,
+} from './interpreter.js';
 import type { LanguageModel, ModelAnswer, ModelQuestion } from './language-model.js';
 import { parseCheck, parseInstructions, parsePlanAnswer, parseUnderstanding } from './model-answers.js';
 import { checkQuestion, instructQuestion, parseQuestion, planQuestion } from './prompts.js';
@@ -11,7 +20,18 @@ function repairOf(question: ModelQuestion, answer: ModelAnswer, faults: readonly
   const said = JSON.stringify(answer.value as Json) as string | undefined;
   return {
     ...question,
-    user: [question.user, '', 'Your previous answer was refused for these reasons:', ...faults.slice(0, 20).map((fault) => `- ${fault}`), '', '<previous_answer>', (said ?? 'nothing').slice(0, QUOTED_ANSWER_MAX), '</previous_answer>', '', 'Answer again, complete, with these faults repaired.'].join('\n'),
+    user: [
+      question.user,
+      '',
+      'Your previous answer was refused for these reasons:',
+      ...faults.slice(0, 20).map((fault) => `- ${fault}`),
+      '',
+      '<previous_answer>',
+      (said ?? 'nothing').slice(0, QUOTED_ANSWER_MAX),
+      '</previous_answer>',
+      '',
+      'Answer again, complete, with these faults repaired.',
+    ].join('\n'),
   };
 }
 
@@ -38,7 +58,10 @@ export class ModelInterpreter implements RequirementInterpreter {
   }
 
   parseRequirements(question: ParseQuestion): Promise<Result<Interpreted<Understanding>, StepError>> {
-    if (question.text.trim() === '') return Promise.resolve(err({ type: 'validation', message: 'The requirement is empty.', retryable: false, detail: { reason: 'empty' } }));
+    if (question.text.trim() === '')
+      return Promise.resolve(
+        err({ type: 'validation', message: 'The requirement is empty.', retryable: false, detail: { reason: 'empty' } }),
+      );
     return this.#interpret(parseQuestion(question), parseUnderstanding);
   }
 
@@ -65,10 +88,18 @@ export class ModelInterpreter implements RequirementInterpreter {
     const repaired = parse(second.value.value);
     if (repaired.ok) return this.#interpreted(repaired.value, [first.value, second.value], startedAt);
     const { provider } = this.#model;
-    return err({ type: 'validation', message: `${provider} twice gave an answer that cannot be used: ${repaired.error.slice(0, 5).join(' ')}`.slice(0, 1_000), retryable: false, detail: { provider, ...sum([first.value, second.value]) } });
+    return err({
+      type: 'validation',
+      message: `${provider} twice gave an answer that cannot be used: ${repaired.error.slice(0, 5).join(' ')}`.slice(0, 1_000),
+      retryable: false,
+      detail: { provider, ...sum([first.value, second.value]) },
+    });
   }
 
   #interpreted<T>(value: T, answers: readonly ModelAnswer[], startedAt: number): Result<Interpreted<T>, StepError> {
-    return ok({ value, use: { provider: this.#model.provider, ...sum(answers), latencyMs: Math.round(this.#now() - startedAt), cached: false } });
+    return ok({
+      value,
+      use: { provider: this.#model.provider, ...sum(answers), latencyMs: Math.round(this.#now() - startedAt), cached: false },
+    });
   }
 }

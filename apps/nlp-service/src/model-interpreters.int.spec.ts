@@ -27,7 +27,11 @@ class Provider {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      this.seen.push({ path: request.url ?? '', headers: request.headers, body: JSON.parse(Buffer.concat(chunks).toString()) as Seen['body'] });
+      this.seen.push({
+        path: request.url ?? '',
+        headers: request.headers,
+        body: JSON.parse(Buffer.concat(chunks).toString()) as Seen['body'],
+      });
       const reply = (this.replies.length > 1 ? this.replies.shift() : this.replies[0]) ?? {};
       if (reply.silent === true) return;
       response.writeHead(reply.status ?? 200, { 'content-type': 'application/json', ...reply.headers });
@@ -53,7 +57,13 @@ const UNDERSTOOD = {
   ],
   metadata: { complexity: 42, technologies: ['Node.js'], risks: ['Security'], acceptanceCriteria: ['It works.'] },
 };
-const CYCLE = { ...UNDERSTOOD, items: [{ id: 'a', title: 'A', dependsOn: ['b'] }, { id: 'b', title: 'B', dependsOn: ['a'] }] };
+const CYCLE = {
+  ...UNDERSTOOD,
+  items: [
+    { id: 'a', title: 'A', dependsOn: ['b'] },
+    { id: 'b', title: 'B', dependsOn: ['a'] },
+  ],
+};
 
 interface Wire {
   readonly name: string;
@@ -68,28 +78,66 @@ interface Wire {
 
 const now = (): number => performance.now();
 const claude = (content: unknown[], stop_reason: string, model = 'claude-sonnet-4-5-20250929'): Reply => ({
-  body: { id: 'msg_1', type: 'message', role: 'assistant', model, content, stop_reason, stop_sequence: null, usage: { input_tokens: 100, output_tokens: 50, cache_creation_input_tokens: 0, cache_read_input_tokens: 900 } },
+  body: {
+    id: 'msg_1',
+    type: 'message',
+    role: 'assistant',
+    model,
+    content,
+    stop_reason,
+    stop_sequence: null,
+    usage: { input_tokens: 100, output_tokens: 50, cache_creation_input_tokens: 0, cache_read_input_tokens: 900 },
+  },
 });
 const gpt = (message: Record<string, unknown>, finish_reason: string, model = 'gpt-4.1'): Reply => ({
-  body: { id: 'c1', object: 'chat.completion', created: 1, model, choices: [{ index: 0, message: { role: 'assistant', content: null, refusal: null, ...message }, finish_reason, logprobs: null }], usage: { prompt_tokens: 1000, completion_tokens: 50, total_tokens: 1050 } },
+  body: {
+    id: 'c1',
+    object: 'chat.completion',
+    created: 1,
+    model,
+    choices: [{ index: 0, message: { role: 'assistant', content: null, refusal: null, ...message }, finish_reason, logprobs: null }],
+    usage: { prompt_tokens: 1000, completion_tokens: 50, total_tokens: 1050 },
+  },
 });
 
 const WIRES: readonly Wire[] = [
   {
-    name: 'anthropic', keyName: 'ANTHROPIC_API_KEY', path: '/v1/messages',
-    connect: (baseUrl, models, timeoutMs) => anthropicInterpreter({ apiKey: 'secret-key-1', models, baseUrl, ...(timeoutMs === undefined ? {} : { timeoutMs }) }, now),
-    good: (value, model) => claude([{ type: 'text', text: 'Here you are.' }, { type: 'tool_use', id: 'tu_1', name: 'record_understanding', input: value }], 'tool_use', model),
+    name: 'anthropic',
+    keyName: 'ANTHROPIC_API_KEY',
+    path: '/v1/messages',
+    connect: (baseUrl, models, timeoutMs) =>
+      anthropicInterpreter({ apiKey: 'secret-key-1', models, baseUrl, ...(timeoutMs === undefined ? {} : { timeoutMs }) }, now),
+    good: (value, model) =>
+      claude(
+        [
+          { type: 'text', text: 'Here you are.' },
+          { type: 'tool_use', id: 'tu_1', name: 'record_understanding', input: value },
+        ],
+        'tool_use',
+        model,
+      ),
     refusal: claude([], 'refusal'),
     cutOff: claude([], 'max_tokens'),
     unknownModel: { status: 404, body: { type: 'error', error: { type: 'not_found_error', message: 'model: old-model' } } },
   },
   {
-    name: 'openai', keyName: 'OPENAI_API_KEY', path: '/v1/chat/completions',
-    connect: (baseUrl, models, timeoutMs) => openAiInterpreter({ apiKey: 'secret-key-1', models, baseUrl: `${baseUrl}/v1`, ...(timeoutMs === undefined ? {} : { timeoutMs }) }, now),
+    name: 'openai',
+    keyName: 'OPENAI_API_KEY',
+    path: '/v1/chat/completions',
+    connect: (baseUrl, models, timeoutMs) =>
+      openAiInterpreter(
+        { apiKey: 'secret-key-1', models, baseUrl: `${baseUrl}/v1`, ...(timeoutMs === undefined ? {} : { timeoutMs }) },
+        now,
+      ),
     good: (value, model) => gpt({ content: JSON.stringify(value) }, 'stop', model),
     refusal: gpt({ refusal: 'I cannot help with that.' }, 'stop'),
     cutOff: gpt({ content: '{"items": [' }, 'length'),
-    unknownModel: { status: 404, body: { error: { message: 'The model `old-model` does not exist', type: 'invalid_request_error', code: 'model_not_found', param: null } } },
+    unknownModel: {
+      status: 404,
+      body: {
+        error: { message: 'The model `old-model` does not exist', type: 'invalid_request_error', code: 'model_not_found', param: null },
+      },
+    },
   },
 ];
 
@@ -110,7 +158,12 @@ describe.each(WIRES)('the $name interpreter against a server that speaks its wir
   it('sends the requirement as data with a schema, and returns what the model recorded, bounded', async () => {
     provider.replies = [wire.good(UNDERSTOOD)];
     const answer = await ask();
-    expect(answer).toMatchObject({ ok: true, value: { value: { items: [{ id: 'add-login' }, { id: 'add-logout', type: 'feature', priority: 'medium' }], metadata: { complexity: 10 } } } });
+    expect(answer).toMatchObject({
+      ok: true,
+      value: {
+        value: { items: [{ id: 'add-login' }, { id: 'add-logout', type: 'feature', priority: 'medium' }], metadata: { complexity: 10 } },
+      },
+    });
     const [request] = provider.seen;
     expect(request?.path).toBe(wire.path);
     expect(JSON.stringify(request?.body)).toContain('<requirement>\\nAdd login and logout\\n</requirement>');
@@ -139,14 +192,22 @@ describe.each(WIRES)('the $name interpreter against a server that speaks its wir
     expect(JSON.stringify(provider.seen[1]?.body)).toContain('wait for each other: a, b');
   });
 
-  it.each([['text instead of an object', 'certainly!'], ['a list', []], ['items without titles', { items: [{}], metadata: {} }], ['no items', { items: [] }], ['a cycle', CYCLE]])('fails with a validation error after two answers with %s', async (_, value) => {
+  it.each([
+    ['text instead of an object', 'certainly!'],
+    ['a list', []],
+    ['items without titles', { items: [{}], metadata: {} }],
+    ['no items', { items: [] }],
+    ['a cycle', CYCLE],
+  ])('fails with a validation error after two answers with %s', async (_, value) => {
     provider.replies = [wire.good(value)];
     expect(errorOf(await ask())).toMatchObject({ type: 'validation', retryable: false });
     expect(provider.seen).toHaveLength(2);
   });
 
   it('waits as long as the provider asks when it limits us', async () => {
-    provider.replies = [{ status: 429, headers: { 'retry-after': '7' }, body: { error: { type: 'rate_limit_error', message: 'slow down' } } }];
+    provider.replies = [
+      { status: 429, headers: { 'retry-after': '7' }, body: { error: { type: 'rate_limit_error', message: 'slow down' } } },
+    ];
     expect(errorOf(await ask())).toMatchObject({ type: 'rate_limit', retryable: true, retryAfterMs: 7_000 });
     expect(provider.seen).toHaveLength(1);
   });
@@ -197,8 +258,23 @@ describe.each(WIRES)('the $name interpreter against a server that speaks its wir
   });
 
   it('makes a plan of agent steps only, whatever the model asked for', async () => {
-    provider.replies = [wire.good({ steps: [{ id: 'tm-merge-1', kind: 'change.merge', title: 'Merge it', instruction: 'Do the work.', dependsOn: [], acceptanceCriteria: ['x'] }] })];
-    const answer = await wire.connect(url, ['m']).decomposeTask({ ...UNDERSTOOD, text: 'Add login', context: {}, hasRepository: true, enableAgentCoordination: true } as never);
+    provider.replies = [
+      wire.good({
+        steps: [
+          {
+            id: 'tm-merge-1',
+            kind: 'change.merge',
+            title: 'Merge it',
+            instruction: 'Do the work.',
+            dependsOn: [],
+            acceptanceCriteria: ['x'],
+          },
+        ],
+      }),
+    ];
+    const answer = await wire
+      .connect(url, ['m'])
+      .decomposeTask({ ...UNDERSTOOD, text: 'Add login', context: {}, hasRepository: true, enableAgentCoordination: true } as never);
     expect(answer).toMatchObject({ ok: true, value: { value: { steps: [{ kind: 'agent.run', id: 'do-tm-merge-1' }] } } });
   });
 });

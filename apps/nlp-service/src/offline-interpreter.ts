@@ -1,5 +1,14 @@
 import { ok, err, type InterpreterUse, type Result, type StepError } from '@taskmaster/contracts';
-import type { CheckQuestion, CompletionCheck, DecomposeQuestion, InstructQuestion, Interpreted, ParseQuestion, RequirementInterpreter, Understanding } from './interpreter.js';
+import type {
+  CheckQuestion,
+  CompletionCheck,
+  DecomposeQuestion,
+  InstructQuestion,
+  Interpreted,
+  ParseQuestion,
+  RequirementInterpreter,
+  Understanding,
+} from './interpreter.js';
 import type { PlanDraft } from '@taskmaster/contracts';
 
 type Rules = typeof import('@taskmaster/understanding');
@@ -30,7 +39,9 @@ export class OfflineInterpreter implements RequirementInterpreter {
   }
 
   generateInstructions(question: InstructQuestion): Promise<Result<Interpreted<string>, StepError>> {
-    return this.#answer((rules) => ok(rules.generateInstructions(question, { requirement: question.requirement, context: question.context })));
+    return this.#answer((rules) =>
+      ok(rules.generateInstructions(question, { requirement: question.requirement, context: question.context })),
+    );
   }
 
   validateCompletion(question: CheckQuestion): Promise<Result<Interpreted<CompletionCheck>, StepError>> {
@@ -43,7 +54,15 @@ export class OfflineInterpreter implements RequirementInterpreter {
     const rules = await this.#rules;
     const answer = ask(rules);
     if (!answer.ok) return answer;
-    const use: InterpreterUse = { provider: 'offline', model: rules.OFFLINE_MODEL, inputTokens: 0, outputTokens: 0, costUsd: 0, latencyMs: Math.round(this.#now() - startedAt), cached: false };
+    const use: InterpreterUse = {
+      provider: 'offline',
+      model: rules.OFFLINE_MODEL,
+      inputTokens: 0,
+      outputTokens: 0,
+      costUsd: 0,
+      latencyMs: Math.round(this.#now() - startedAt),
+      cached: false,
+    };
     return ok({ value: answer.value, use });
   }
 }

@@ -1,6 +1,16 @@
 import { err, ok, type Result, type StepError } from '@taskmaster/contracts';
 import type OpenAI from 'openai';
-import { ANSWER_TOKENS_MAX, costOf, MODEL_TIMEOUT_MS, ModelList, stepErrorOf, type LanguageModel, type ModelAnswer, type ModelOptions, type ModelQuestion } from './language-model.js';
+import {
+  ANSWER_TOKENS_MAX,
+  costOf,
+  MODEL_TIMEOUT_MS,
+  ModelList,
+  stepErrorOf,
+  type LanguageModel,
+  type ModelAnswer,
+  type ModelOptions,
+  type ModelQuestion,
+} from './language-model.js';
 import { ModelInterpreter } from './model-interpreter.js';
 
 /** Used when NLP_MODEL names no model of OpenAI's, in this order. */
@@ -22,7 +32,8 @@ function answerOf(completion: OpenAI.ChatCompletion): Result<ModelAnswer, StepEr
   if (choice === undefined) return err(refused('The model gave no answer.'));
   const { message, finish_reason: reason } = choice;
   if ((message.refusal ?? '') !== '' || reason === 'content_filter') return err(refused('The model declined to work on this requirement.'));
-  if (reason === 'length') return err(refused(`The model's answer is longer than ${String(ANSWER_TOKENS_MAX)} tokens; split the requirement.`));
+  if (reason === 'length')
+    return err(refused(`The model's answer is longer than ${String(ANSWER_TOKENS_MAX)} tokens; split the requirement.`));
   const { model, usage } = completion;
   const inputTokens = usage?.prompt_tokens ?? 0;
   const outputTokens = usage?.completion_tokens ?? 0;
@@ -48,7 +59,12 @@ export class OpenAiModel implements LanguageModel {
       const client = await this.#connect();
       return answerOf(await this.#models.ask((model) => this.#ask(client, model, question)));
     } catch (error) {
-      return err(stepErrorOf('openai', error, { keyName: 'OPENAI_API_KEY', overdue: performance.now() - startedAt >= (this.#options.timeoutMs ?? MODEL_TIMEOUT_MS) }));
+      return err(
+        stepErrorOf('openai', error, {
+          keyName: 'OPENAI_API_KEY',
+          overdue: performance.now() - startedAt >= (this.#options.timeoutMs ?? MODEL_TIMEOUT_MS),
+        }),
+      );
     }
   }
 
@@ -60,7 +76,10 @@ export class OpenAiModel implements LanguageModel {
         { role: 'system', content: system },
         { role: 'user', content: user },
       ],
-      response_format: { type: 'json_schema', json_schema: { name: answer.name, description: answer.description, schema: answer.schema, strict: false } },
+      response_format: {
+        type: 'json_schema',
+        json_schema: { name: answer.name, description: answer.description, schema: answer.schema, strict: false },
+      },
     });
   }
 
@@ -68,11 +87,18 @@ export class OpenAiModel implements LanguageModel {
   #connect(): Promise<OpenAI> {
     const { apiKey, baseUrl, timeoutMs } = this.#options;
     this.#client ??= import('openai').then(
-      ({ default: Client }) => new Client({ apiKey, maxRetries: 0, timeout: timeoutMs ?? MODEL_TIMEOUT_MS, ...(baseUrl === undefined ? {} : { baseURL: baseUrl }) }),
+      ({ default: Client }) =>
+        new Client({
+          apiKey,
+          maxRetries: 0,
+          timeout: timeoutMs ?? MODEL_TIMEOUT_MS,
+          ...(baseUrl === undefined ? {} : { baseURL: baseUrl }),
+        }),
     );
     return this.#client;
   }
 }
 
 /** The interpreter that asks OpenAI. */
-export const openAiInterpreter = (options: ModelOptions, now: () => number): ModelInterpreter => new ModelInterpreter(new OpenAiModel(options), now);
+export const openAiInterpreter = (options: ModelOptions, now: () => number): ModelInterpreter =>
+  new ModelInterpreter(new OpenAiModel(options), now);

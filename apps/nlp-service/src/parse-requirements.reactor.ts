@@ -1,4 +1,13 @@
-import { err, ok, type JsonObject, type Notice, type NoticeOutcome, type QueryAsker, type Result, type StepError } from '@taskmaster/contracts';
+import {
+  err,
+  ok,
+  type JsonObject,
+  type Notice,
+  type NoticeOutcome,
+  type QueryAsker,
+  type Result,
+  type StepError,
+} from '@taskmaster/contracts';
 import type { RequirementInterpreter } from './interpreter.js';
 import { settleStep, type Replying } from './reply.js';
 import { objectOf, requirementOf } from './step-input.js';

@@ -24,7 +24,19 @@ export class RequirementsController {
     const startedAt = performance.now();
     const outcome = await reactToRequirements(this.#ports, notice);
     const { kind, workflowId, stepId, attempt, eventId, correlationId } = notice;
-    this.#logger.info({ kind, workflowId, stepId, attempt, eventId, correlationId, outcome: outcome.kind, durationMs: Math.round(performance.now() - startedAt) }, 'notice handled');
+    this.#logger.info(
+      {
+        kind,
+        workflowId,
+        stepId,
+        attempt,
+        eventId,
+        correlationId,
+        outcome: outcome.kind,
+        durationMs: Math.round(performance.now() - startedAt),
+      },
+      'notice handled',
+    );
     return outcome;
   }
 }

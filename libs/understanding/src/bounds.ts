@@ -19,14 +19,24 @@ function first<T>(candidates: readonly (() => T)[]): T | undefined {
 }
 
 function shortItem(item: RequirementItem, max: number): RequirementItem {
-  return { ...item, title: clipWords(item.title, Math.max(24, Math.min(120, max))), description: clipWords(item.description, max), dependsOn: item.dependsOn.slice(0, max) };
+  return {
+    ...item,
+    title: clipWords(item.title, Math.max(24, Math.min(120, max))),
+    description: clipWords(item.description, max),
+    dependsOn: item.dependsOn.slice(0, max),
+  };
 }
 
 /** Shortens descriptions, the longest first by nature, until the whole fits one step's output. */
 export function fitParsed(parsed: ParsedRequirement): ParsedRequirement {
   const shortened = SHRINKING.map((max) => (): ParsedRequirement => ({
     items: parsed.items.map((item) => shortItem(item, max)),
-    metadata: { ...parsed.metadata, acceptanceCriteria: parsed.metadata.acceptanceCriteria.slice(0, 24).map((criterion) => clipWords(criterion, Math.max(80, Math.min(400, max)))) },
+    metadata: {
+      ...parsed.metadata,
+      acceptanceCriteria: parsed.metadata.acceptanceCriteria
+        .slice(0, 24)
+        .map((criterion) => clipWords(criterion, Math.max(80, Math.min(400, max)))),
+    },
   }));
   return first(shortened) ?? parsed;
 }
@@ -37,7 +47,9 @@ function shortStep(step: StepDraft, max: number): StepDraft {
   const input: JsonObject = {
     ...rest,
     instruction: clipWords(typeof instruction === 'string' ? instruction : (step.title ?? step.id), Math.max(40, max)),
-    acceptanceCriteria: criteria.slice(-Math.max(1, Math.floor(max / 40))).map((criterion) => clipWords(criterion, Math.max(60, Math.min(300, max)))),
+    acceptanceCriteria: criteria
+      .slice(-Math.max(1, Math.floor(max / 40)))
+      .map((criterion) => clipWords(criterion, Math.max(60, Math.min(300, max)))),
   };
   const title = clipWords(step.title ?? step.id, Math.max(24, Math.min(120, max)));
   return { ...step, title, input: { ...input, title } };

@@ -32,11 +32,15 @@ export function imperativeOfGerund(phrase: string): string | undefined {
 }
 
 const firstWords = (text: string): readonly [string, string] => {
-  const [first = '', second = ''] = text.trim().toLowerCase().split(/[\s,.;:]+/, 2);
+  const [first = '', second = ''] = text
+    .trim()
+    .toLowerCase()
+    .split(/[\s,.;:]+/, 2);
   return [first, second];
 };
 
-const STARTS_OBJECT = /^(?:a|an|the|this|that|these|those|all|any|each|every|our|my|your|their|its|it|them|some|new|existing|missing|up|out|quoted\d+q|\d+|unit|integration|if|whether|for)$/;
+const STARTS_OBJECT =
+  /^(?:a|an|the|this|that|these|those|all|any|each|every|our|my|your|their|its|it|them|some|new|existing|missing|up|out|quoted\d+q|\d+|unit|integration|if|whether|for)$/;
 
 /** Whether a phrase begins with a verb that asks for work. `sure` refuses words that may be nouns unless an object follows. */
 export function startsWithAction(text: string, sure: boolean): boolean {
@@ -54,7 +58,8 @@ function isTaggedImperative(text: string): boolean {
 }
 
 const SEQUENCE = /(?:,|;|\.)?\s+(?:and\s+)?(?:then|afterwards|after that|afterward|subsequently|finally|lastly)\s*,?\s+/i;
-const LEADING_SEQUENCE = /^(?:then|after that|afterwards|afterward|next|finally|lastly|subsequently|when (?:that|this) is done|once (?:that|this|that's|it) (?:is |'s )?(?:done|finished|works|complete))\b[\s,:]*/i;
+const LEADING_SEQUENCE =
+  /^(?:then|after that|afterwards|afterward|next|finally|lastly|subsequently|when (?:that|this) is done|once (?:that|this|that's|it) (?:is |'s )?(?:done|finished|works|complete))\b[\s,:]*/i;
 const LEADING_AFTER = /^(?:after|once|as soon as)\s+(.{3,200}?),\s+(.+)$/i;
 const TRAILING_BEFORE = /^(.{4,400}?),?\s+before\s+(\w{2,20}ing\b.{2,})$/i;
 const BEFORE_FIRST = /^before\s+(\w{2,20}ing\b.{2,200}?),\s+(.+)$/i;
@@ -64,12 +69,20 @@ function splitOrder(text: string, follows: boolean): readonly Clause[] {
   const first = BEFORE_FIRST.exec(text);
   if (first !== null) {
     const later = imperativeOfGerund(first[1] ?? '');
-    if (later !== undefined) return [{ text: first[2] ?? '', follows }, { text: later, follows: true }];
+    if (later !== undefined)
+      return [
+        { text: first[2] ?? '', follows },
+        { text: later, follows: true },
+      ];
   }
   const before = TRAILING_BEFORE.exec(text);
   if (before !== null) {
     const later = imperativeOfGerund(before[2] ?? '');
-    if (later !== undefined) return [{ text: before[1] ?? '', follows }, { text: later, follows: true }];
+    if (later !== undefined)
+      return [
+        { text: before[1] ?? '', follows },
+        { text: later, follows: true },
+      ];
   }
   return splitAfter(text, follows);
 }
@@ -81,9 +94,14 @@ function splitAfter(text: string, follows: boolean): readonly Clause[] {
   const main = leading?.[2] ?? trailing?.[1];
   if (earlier === undefined || main === undefined) return [{ text, follows }];
   const imperative = imperativeOfGerund(earlier);
-  if (imperative !== undefined) return [{ text: imperative, follows }, { text: main, follows: true }];
+  if (imperative !== undefined)
+    return [
+      { text: imperative, follows },
+      { text: main, follows: true },
+    ];
   // "after five minutes", "after login" say when it happens, not what is built first.
-  if (leading === null && !/\b(?:is|are|works?|done|finished|ready|exists?|complete|merged|lands?)\b/i.test(earlier)) return [{ text, follows }];
+  if (leading === null && !/\b(?:is|are|works?|done|finished|ready|exists?|complete|merged|lands?)\b/i.test(earlier))
+    return [{ text, follows }];
   return [{ text: main, follows, after: earlier }];
 }
 
@@ -115,7 +133,10 @@ function splitActions(text: string): readonly string[] {
 /** A sentence as the clauses that may each ask for one thing, in the order of the text. */
 export function splitClauses(sentence: string): readonly Clause[] {
   const clauses: Clause[] = [];
-  const parts = sentence.split(SEQUENCE).filter((part) => part.trim() !== '').slice(0, CLAUSES_MAX);
+  const parts = sentence
+    .split(SEQUENCE)
+    .filter((part) => part.trim() !== '')
+    .slice(0, CLAUSES_MAX);
   parts.forEach((part, index) => {
     const bare = part.replace(LEADING_SEQUENCE, '');
     const follows = index > 0 || bare !== part;
@@ -131,7 +152,14 @@ export function splitClauses(sentence: string): readonly Clause[] {
 /** The words of a phrase that say what it is about, in lower case and singular. */
 export function keywordsOf(text: string): readonly string[] {
   const found = text.toLowerCase().match(/[\p{L}\p{N}][\p{L}\p{N}.+#-]{0,40}/gu) ?? [];
-  return [...new Set(found.slice(0, 400).filter((word) => !STOP_WORDS.has(word)).map(singular))];
+  return [
+    ...new Set(
+      found
+        .slice(0, 400)
+        .filter((word) => !STOP_WORDS.has(word))
+        .map(singular),
+    ),
+  ];
 }
 
 /** A rough singular, enough to compare words. */

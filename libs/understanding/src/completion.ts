@@ -29,7 +29,8 @@ interface Evidence {
   readonly simulated: boolean;
 }
 
-const textsOf = (value: Json | undefined): readonly string[] => (Array.isArray(value) ? value.filter((entry): entry is string => typeof entry === 'string').slice(0, 2_000) : []);
+const textsOf = (value: Json | undefined): readonly string[] =>
+  Array.isArray(value) ? value.filter((entry): entry is string => typeof entry === 'string').slice(0, 2_000) : [];
 
 function evidenceOf(result: JsonObject): Evidence {
   const checks = (Array.isArray(result['checks']) ? (result['checks'] as readonly Json[]) : [])
@@ -45,7 +46,8 @@ function evidenceOf(result: JsonObject): Evidence {
   };
 }
 
-const isTestFile = (file: string): boolean => /(?:^|\/)(?:tests?|specs?|__tests__)\/|[._-](?:test|spec)\.|(?:^|\/)test_|_test\.\w+$/i.test(file);
+const isTestFile = (file: string): boolean =>
+  /(?:^|\/)(?:tests?|specs?|__tests__)\/|[._-](?:test|spec)\.|(?:^|\/)test_|_test\.\w+$/i.test(file);
 const isDocument = (file: string): boolean => /\.(?:md|mdx|rst|adoc|txt)$|(?:^|\/)docs?\//i.test(file);
 const ABOUT_TESTS = /\b(?:tests?|tested|spec|specs|covered|coverage|reproduces|suite)\b/i;
 const ABOUT_DOCUMENTS = /\b(?:document\w*|readme|changelog|guide)\b/i;
@@ -60,7 +62,9 @@ function findCriterion(criterion: string, evidence: Evidence): Finding {
   if (ABOUT_TESTS.test(criterion)) return findTests(criterion, evidence);
   if (ABOUT_DOCUMENTS.test(criterion)) {
     const documents = evidence.files.filter(isDocument);
-    return documents.length > 0 ? { criterion, proven: true, evidence: `Documentation changed: ${documents.slice(0, 3).join(', ')}.` } : not('No documentation was changed.');
+    return documents.length > 0
+      ? { criterion, proven: true, evidence: `Documentation changed: ${documents.slice(0, 3).join(', ')}.` }
+      : not('No documentation was changed.');
   }
   return findNamed(criterion, evidence, 'No check and no test names it.');
 }
@@ -69,14 +73,16 @@ function findTests(criterion: string, evidence: Evidence): Finding {
   const tests = evidence.files.filter(isTestFile);
   const ran = evidence.checks.filter(({ passed, name }) => passed && /test|spec|command|check|ci/i.test(name));
   if (tests.length === 0) return { criterion, proven: false, evidence: 'No test file was changed.' };
-  if (ran.length === 0) return { criterion, proven: false, evidence: `Tests changed (${tests.slice(0, 3).join(', ')}), but no run of them was observed.` };
+  if (ran.length === 0)
+    return { criterion, proven: false, evidence: `Tests changed (${tests.slice(0, 3).join(', ')}), but no run of them was observed.` };
   return { criterion, proven: true, evidence: `${ran.map(({ name }) => name).join(', ')} passed with ${tests.slice(0, 3).join(', ')}.` };
 }
 
 /** A criterion of its own needs a passing check, or a test run and a test file, that names what it is about. */
 function findNamed(criterion: string, evidence: Evidence, why: string): Finding {
   const wanted = keywordsOf(criterion);
-  const names = (text: string): boolean => keywordsOf(text.replace(/[^A-Za-z0-9]+/g, ' ')).some((word) => word.length > 3 && wanted.includes(word));
+  const names = (text: string): boolean =>
+    keywordsOf(text.replace(/[^A-Za-z0-9]+/g, ' ')).some((word) => word.length > 3 && wanted.includes(word));
   const check = evidence.checks.find(({ passed, name }) => passed && names(name));
   if (check !== undefined) return { criterion, proven: true, evidence: `${check.name} passed.` };
   const test = evidence.files.find((file) => isTestFile(file) && names(file));
@@ -93,7 +99,11 @@ export function validateCompletion(task: CheckedTask, result: JsonObject): Compl
   const evidence = evidenceOf(result);
   const changed: Finding =
     evidence.commit !== undefined && evidence.files.length > 0
-      ? { criterion: `A change for "${task.title}" exists.`, proven: true, evidence: `Commit ${evidence.commit.slice(0, 12)} changes ${String(evidence.files.length)} file${evidence.files.length === 1 ? '' : 's'}.` }
+      ? {
+          criterion: `A change for "${task.title}" exists.`,
+          proven: true,
+          evidence: `Commit ${evidence.commit.slice(0, 12)} changes ${String(evidence.files.length)} file${evidence.files.length === 1 ? '' : 's'}.`,
+        }
       : { criterion: `A change for "${task.title}" exists.`, proven: false, evidence: 'No commit with changed files was recorded.' };
   const findings = [changed, ...(task.acceptanceCriteria ?? []).slice(0, 100).map((criterion) => findCriterion(criterion, evidence))];
   const unproven = findings.filter(({ proven }) => !proven).map(({ criterion }) => criterion);

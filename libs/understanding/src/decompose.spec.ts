@@ -55,16 +55,25 @@ describe('decomposeTask', () => {
   });
 
   it('says what an agent must bring', () => {
-    const needs = Object.fromEntries(planOf('Create the database schema. Build a React page for orders. Write tests for the page. Write the user guide.').map(({ id, needs: own }) => [id, own]));
+    const needs = Object.fromEntries(
+      planOf('Create the database schema. Build a React page for orders. Write tests for the page. Write the user guide.').map(
+        ({ id, needs: own }) => [id, own],
+      ),
+    );
     expect(needs['create-database-schema']).toMatchObject({ role: 'backend_developer', capabilities: ['implementation', 'database'] });
-    expect(needs['build-react-page-orders']).toMatchObject({ role: 'frontend_developer', languages: ['javascript'], specialisations: ['react'] });
+    expect(needs['build-react-page-orders']).toMatchObject({
+      role: 'frontend_developer',
+      languages: ['javascript'],
+      specialisations: ['react'],
+    });
     expect(needs['write-tests-page']).toMatchObject({ role: 'tester', capabilities: ['testing'] });
     expect(needs['write-user-guide']).toMatchObject({ role: 'technical_writer' });
   });
 
   it('hands stated conditions to the steps they are about, and a way to be done to every step', () => {
     const steps = planOf('Add avatars. Add login. Passwords must be hashed, and login must be refused after five attempts.');
-    const criteria = (id: string): readonly unknown[] => (steps.find((step) => step.id === id)?.input?.['acceptanceCriteria'] ?? []) as readonly unknown[];
+    const criteria = (id: string): readonly unknown[] =>
+      (steps.find((step) => step.id === id)?.input?.['acceptanceCriteria'] ?? []) as readonly unknown[];
     expect(criteria('add-login').join(' ')).toContain('five attempts');
     expect(criteria('add-avatars').join(' ')).not.toContain('five attempts');
     expect(steps.every(({ id }) => criteria(id).length > 0)).toBe(true);
@@ -79,9 +88,16 @@ describe('decomposeTask', () => {
 
   it('refuses to plan nothing, and survives items that contradict themselves', () => {
     expect(decomposeTask([], { text: '' }).ok).toBe(false);
-    const item = (id: string, on: string): RequirementItem => ({ id, title: `Do ${id}`, description: '', type: 'feature', priority: 'medium', dependsOn: [on] });
-    const plan = decomposeTask([item('a', 'b'), item('b', 'a'), item('c', 'nobody')], { text: 'x' });
-    expect(plan.ok && plan.value.steps.map(({ id }) => id)).toContain('do-a');
+    const item = (id: string, on: string): RequirementItem => ({
+      id,
+      title: `Do ${id}`,
+      description: '',
+      type: 'feature',
+      priority: 'medium',
+      dependsOn: [on],
+    });
+    const plan = decomposeTask([item('x', 'y'), item('y', 'x'), item('z', 'nobody')], { text: 'x' });
+    expect(plan.ok && plan.value.steps.map(({ id }) => id)).toEqual(['do-y', 'do-z', 'do-x', 'verify-document-whole-change-end-end']);
   });
 
   it('plans ten requirements exactly as recorded', () => {

@@ -28,9 +28,39 @@ function depend(graph: Graph, id: string, on: string): void {
 const NEEDS_AUTHENTICATION =
   /\b(?:log ?in|log ?out|sign[- ]?(?:in|up|out)|logout|registration|register|password|session|profile|account|permission|role|admin|2fa|mfa|two-factor|token refresh|refresh token|email verification|email confirmation|authoris|authoriz|personal|my )/i;
 const AUTHENTICATION_ITSELF = /\b(?:authentication|auth|oauth2?|jwt|sso|saml|identity)\b/i;
-const SETS_UP = /^(?:set up|setup|initiali[sz]e|scaffold|bootstrap|configure|install|create (?:a |the )?(?:new )?(?:project|repository|skeleton))\b/i;
+const SETS_UP =
+  /^(?:set up|setup|initiali[sz]e|scaffold|bootstrap|configure|install|create (?:a |the )?(?:new )?(?:project|repository|skeleton))\b/i;
 const GOES_LIVE = /^(?:deploy|release|ship|publish|roll out)\b/i;
-const GENERIC = new Set(['user', 'page', 'test', 'data', 'app', 'application', 'system', 'feature', 'service', 'api', 'rest', 'endpoint', 'management', 'fix', 'write', 'let', 'able', 'form', 'file', 'button', 'code', 'update', 'remove', 'support', 'set', 'up', 'list', 'new']);
+const GENERIC = new Set([
+  'user',
+  'page',
+  'test',
+  'data',
+  'app',
+  'application',
+  'system',
+  'feature',
+  'service',
+  'api',
+  'rest',
+  'endpoint',
+  'management',
+  'fix',
+  'write',
+  'let',
+  'able',
+  'form',
+  'file',
+  'button',
+  'code',
+  'update',
+  'remove',
+  'support',
+  'set',
+  'up',
+  'list',
+  'new',
+]);
 
 interface Known {
   readonly item: RequirementItem;
@@ -42,7 +72,8 @@ const isTest = ({ item }: Known): boolean => item.type === 'test';
 const isDocs = ({ item }: Known): boolean => item.type === 'documentation';
 const isLive = ({ item }: Known): boolean => GOES_LIVE.test(item.title);
 const isBuilt = (known: Known): boolean => !isTest(known) && !isDocs(known) && !isLive(known);
-const isAuthentication = ({ item }: Known): boolean => AUTHENTICATION_ITSELF.test(item.title) && item.type !== 'bugfix' && !/\b(?:page|screen|form)\b/i.test(item.title);
+const isAuthentication = ({ item }: Known): boolean =>
+  AUTHENTICATION_ITSELF.test(item.title) && item.type !== 'bugfix' && !/\b(?:page|screen|form)\b/i.test(item.title);
 const isApi = ({ item }: Known): boolean => item.type === 'api';
 
 /** Whether `later` naturally comes after `earlier`: data, then the interface of a service, then what people see. */
@@ -50,7 +81,13 @@ function comesAfter(later: Known, earlier: Known, alone: boolean): boolean {
   const { type } = later.item;
   const related = alone || shares(later, earlier);
   if (earlier.item.type === 'data') return ['api', 'feature', 'ui', 'security', 'performance'].includes(type) && related;
-  if (isAuthentication(earlier)) return !isAuthentication(later) && !isApi(later) && ['feature', 'ui', 'security'].includes(type) && NEEDS_AUTHENTICATION.test(later.item.title);
+  if (isAuthentication(earlier))
+    return (
+      !isAuthentication(later) &&
+      !isApi(later) &&
+      ['feature', 'ui', 'security'].includes(type) &&
+      NEEDS_AUTHENTICATION.test(later.item.title)
+    );
   if (isApi(earlier)) return type === 'ui' && related;
   if (earlier.item.type === 'feature') return type === 'ui' && shares(later, earlier);
   return false;
@@ -64,7 +101,9 @@ function addNatural(graph: Graph, known: readonly Known[]): void {
       if (later !== earlier && comesAfter(later, earlier, alone)) depend(graph, later.item.id, earlier.item.id);
     }
   }
-  const setup = built.find(({ item }) => SETS_UP.test(item.title) && /\b(?:project|repository|skeleton|monorepo|workspace|app|scaffold)\b/i.test(item.title));
+  const setup = built.find(
+    ({ item }) => SETS_UP.test(item.title) && /\b(?:project|repository|skeleton|monorepo|workspace|app|scaffold)\b/i.test(item.title),
+  );
   if (setup !== undefined) for (const { item } of built) depend(graph, item.id, setup.item.id);
 }
 
@@ -74,7 +113,8 @@ function addLast(graph: Graph, known: readonly Known[]): void {
     const about = built.filter((one) => shares(last, one));
     for (const { item } of about.length > 0 ? about : built) depend(graph, last.item.id, item.id);
   }
-  for (const last of known.filter(isLive)) for (const one of known) if (!isLive(one) && !isDocs(one)) depend(graph, last.item.id, one.item.id);
+  for (const last of known.filter(isLive))
+    for (const one of known) if (!isLive(one) && !isDocs(one)) depend(graph, last.item.id, one.item.id);
 }
 
 /**
@@ -89,7 +129,10 @@ export function identifyDependencies(items: readonly RequirementItem[]): readonl
   addNatural(graph, known);
   addLast(graph, known);
   const order = new Map(items.map(({ id }, index) => [id, index]));
-  return items.map((item) => ({ ...item, dependsOn: [...(graph.edges.get(item.id) ?? [])].sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0)) }));
+  return items.map((item) => ({
+    ...item,
+    dependsOn: [...(graph.edges.get(item.id) ?? [])].sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0)),
+  }));
 }
 
 /** The same order with fewer edges: drops a dependency that another dependency already implies. */

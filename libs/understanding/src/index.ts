@@ -1,4 +1,14 @@
-export { classifyWork, complexityOf, extractTaskMetadata, ITEM_TYPES, type ItemType, priorityOf, risksOf, type TaskMetadata, technologiesOf } from './classify.js';
+export {
+  classifyWork,
+  complexityOf,
+  extractTaskMetadata,
+  ITEM_TYPES,
+  type ItemType,
+  priorityOf,
+  risksOf,
+  type TaskMetadata,
+  technologiesOf,
+} from './classify.js';
 export { decomposeTask, type OriginalTask, PLAN_STEPS_SENSIBLE_MAX } from './decompose.js';
 export { identifyDependencies, reduceEdges } from './dependencies.js';
 export { ITEMS_MAX, type NotUnderstood, type ParsedRequirement, parseRequirements } from './parse.js';

@@ -29,7 +29,11 @@ const NOT_TO_DO = [
 const listOf = (lines: readonly string[]): string => lines.map((line) => `- ${line.replace(/\s+/g, ' ').trim()}`).join('\n');
 
 const sayings = (value: Json | undefined): readonly string[] => {
-  if (typeof value === 'string') return value.split('\n').filter((line) => line.trim() !== '').slice(0, 40);
+  if (typeof value === 'string')
+    return value
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .slice(0, 40);
   return Array.isArray(value) ? value.filter((entry): entry is string => typeof entry === 'string').slice(0, 40) : [];
 };
 
@@ -51,7 +55,9 @@ export function generateInstructions(step: InstructedStep, context: InstructionC
     `# ${step.title.replace(/\s+/g, ' ').trim()}`,
     step.instruction.trim(),
     // An instruction that already quotes the requirement does not need it twice.
-    requirement === '' || step.instruction.includes(requirement) ? '' : `## The requirement this step belongs to\n\n${clipBytes(requirement, 6 * 1024)}`,
+    requirement === '' || step.instruction.includes(requirement)
+      ? ''
+      : `## The requirement this step belongs to\n\n${clipBytes(requirement, 6 * 1024)}`,
     `## Conventions\n\n${listOf(conventionsOf(context.context))}`,
     `## Done when\n\n${listOf([...(step.acceptanceCriteria ?? []), 'The project builds and its whole test suite passes.', 'The change is complete in the working tree; nothing is left for later.'])}`,
     `## What not to do\n\n${listOf(NOT_TO_DO)}`,

@@ -10,7 +10,11 @@ export function stripOpening(text: string): string {
   for (let i = 0; i < 6; i += 1) {
     const opening = OPENING.exec(rest);
     // "fix the bug", "task list": an opening word that is the request itself stays.
-    const keeps = opening !== null && /^(?:fix|task|bug|story|issue|feature|first|second|well|just|so)\b/i.test(rest) && !/[:,]/.test(opening[0]) && !/^(?:just|so|well|first)\b/i.test(rest);
+    const keeps =
+      opening !== null &&
+      /^(?:fix|task|bug|story|issue|feature|first|second|well|just|so)\b/i.test(rest) &&
+      !/[:,]/.test(opening[0]) &&
+      !/^(?:just|so|well|first)\b/i.test(rest);
     const next = opening === null || keeps ? rest : rest.slice(opening[0].length);
     const wished = next.replace(WISH, '');
     if (wished === rest) break;
@@ -18,4 +22,3 @@ export function stripOpening(text: string): string {
   }
   return rest.trim();
 }
-

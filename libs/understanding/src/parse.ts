@@ -46,12 +46,23 @@ interface Reader {
   dropped: number;
 }
 
-const identity = (text: string): string => text.toLowerCase().replace(/\b(?:a|an|the|our|please)\b/g, '').replace(/[^\p{L}\p{N}]+/gu, ' ').trim();
+const identity = (text: string): string =>
+  text
+    .toLowerCase()
+    .replace(/\b(?:a|an|the|our|please)\b/g, '')
+    .replace(/[^\p{L}\p{N}]+/gu, ' ')
+    .trim();
 
 /** "Write tests for it": what was asked for last. */
 function resolvePronoun(reader: Reader, work: Work): Work {
   const last = reader.drafts.at(-1);
-  if (last === undefined || !/(?:^|\s)(?:it|them|this|that)$/i.test(work.object) || /\bof \w+$/i.test(work.object) || last.object.split(/\s+/).length > 7) return work;
+  if (
+    last === undefined ||
+    !/(?:^|\s)(?:it|them|this|that)$/i.test(work.object) ||
+    /\bof \w+$/i.test(work.object) ||
+    last.object.split(/\s+/).length > 7
+  )
+    return work;
   return { ...work, object: work.object.replace(/(?:it|them|this|that)$/i, last.object) };
 }
 
@@ -68,11 +79,20 @@ function addDraft(reader: Reader, said: Work, description: string): number | und
     return undefined;
   }
   const quoted = reader.restore(description).trim();
-  reader.drafts.push({ title, verb: work.verb, object: work.object, description: clipWords(quoted === '' ? title : quoted, DESCRIPTION_MAX), type: classifyWork(title), after: new Set() });
+  reader.drafts.push({
+    title,
+    verb: work.verb,
+    object: work.object,
+    description: clipWords(quoted === '' ? title : quoted, DESCRIPTION_MAX),
+    type: classifyWork(title),
+    after: new Set(),
+  });
   return reader.drafts.length - 1;
 }
 
-const present = (indexes: readonly (number | undefined)[]): readonly number[] => [...new Set(indexes.filter((index) => index !== undefined))];
+const present = (indexes: readonly (number | undefined)[]): readonly number[] => [
+  ...new Set(indexes.filter((index) => index !== undefined)),
+];
 
 function addWork(reader: Reader, reading: Extract<Reading, { kind: 'work' }>, sentence: string): readonly number[] {
   const { main, parts, modifiers, criteria } = expandRequest(reading.verb, reading.object);
@@ -88,7 +108,12 @@ function addWork(reader: Reader, reading: Extract<Reading, { kind: 'work' }>, se
 function addCriterion(reader: Reader, text: string): void {
   const said = clipWords(reader.restore(text).replace(/\s+/g, ' ').trim(), 400);
   const criterion = said.charAt(0).toUpperCase() + said.slice(1);
-  if (/[\p{L}\p{N}]{2}/u.test(criterion) && reader.criteria.length < FINDINGS_MAX && !reader.criteria.some((known) => identity(known) === identity(criterion))) reader.criteria.push(criterion);
+  if (
+    /[\p{L}\p{N}]{2}/u.test(criterion) &&
+    reader.criteria.length < FINDINGS_MAX &&
+    !reader.criteria.some((known) => identity(known) === identity(criterion))
+  )
+    reader.criteria.push(criterion);
 }
 
 /** Bugs that were spotted in the same breath stay one: "the page crashes when …" is one thing to fix. */
@@ -108,14 +133,16 @@ function resolveNamed(reader: Reader): void {
   }
 }
 
-const WHOLE = /^(?:build|create|develop|make|scaffold|design|implement|write|set up)\s+(?:a|an|our|the)\s.{0,60}\b(?:app|application|website|site|platform|blog|shop|store|game|service|system|dashboard|cli|tool|library|bot|portal|page)\b/i;
+const WHOLE =
+  /^(?:build|create|develop|make|scaffold|design|implement|write|set up)\s+(?:a|an|our|the)\s.{0,60}\b(?:app|application|website|site|platform|blog|shop|store|game|service|system|dashboard|cli|tool|library|bot|portal|page)\b/i;
 
 /** What is added to a new thing waits for the thing. An interface is left out: its authentication can be made beside it. */
 function resolveWhole(reader: Reader): void {
   const whole = reader.drafts.findIndex(({ title, type }) => WHOLE.test(title) && type !== 'api');
   if (whole < 0) return;
   reader.drafts.forEach((draft, index) => {
-    if (index > whole && draft.after.size === 0 && /^(?:add|implement|support|let|show|write|test|document|deploy)$/.test(draft.verb)) draft.after.add(whole);
+    if (index > whole && draft.after.size === 0 && /^(?:add|implement|support|let|show|write|test|document|deploy)$/.test(draft.verb))
+      draft.after.add(whole);
   });
 }
 
@@ -145,12 +172,18 @@ function readBlock(reader: Reader, block: Block, parentWorks: boolean): readonly
   if (block.section === 'background' || block.section === 'excluded') return [];
   if (block.kind === 'code') {
     const draft = reader.drafts.at(-1);
-    if (draft !== undefined) draft.description = clipWords(`${draft.description}\n\nExample from the requirement:\n${reader.restore(block.text)}`, DESCRIPTION_MAX + 800);
+    if (draft !== undefined)
+      draft.description = clipWords(
+        `${draft.description}\n\nExample from the requirement:\n${reader.restore(block.text)}`,
+        DESCRIPTION_MAX + 800,
+      );
     return [];
   }
   if (block.kind === 'quote') return [];
   if (block.section === 'criteria' || (block.kind === 'item' && block.level > 0 && parentWorks)) {
-    splitSentences(block.text).forEach((sentence) => { addCriterion(reader, sentence.replace(/[.;]+$/, '')); });
+    splitSentences(block.text).forEach((sentence) => {
+      addCriterion(reader, sentence.replace(/[.;]+$/, ''));
+    });
     return [];
   }
   return splitSentences(block.text).flatMap((sentence, nth) => readSentence(reader, sentence, block.kind === 'item' && nth === 0));
@@ -174,7 +207,14 @@ function readAll(text: string): Reader {
 }
 
 /** A single word is only a request when it is one of ours: "Pagination", not "asdf". */
-const isNamed = (text: string): boolean => text.trim().split(/\s+/).length > 1 || MODIFIER_FEATURES.includes(text.trim().toLowerCase().replace(/[.!?]$/, ''));
+const isNamed = (text: string): boolean =>
+  text.trim().split(/\s+/).length > 1 ||
+  MODIFIER_FEATURES.includes(
+    text
+      .trim()
+      .toLowerCase()
+      .replace(/[.!?]$/, ''),
+  );
 
 /** Nothing asked for work in so many words: a stated rule or a short noun phrase can still be one. */
 function readLast(reader: Reader, text: string): void {
@@ -186,7 +226,11 @@ function readLast(reader: Reader, text: string): void {
   const { text: shielded } = shield(normaliseText(text));
   const blocks = readBlocks(shielded).filter(({ kind, section }) => kind !== 'code' && kind !== 'quote' && section === 'work');
   // A language these rules do not know: keep the author's words as one item rather than pretend to have read them.
-  const foreign = blocks.find((block) => /[^\u0000-\u024f\s\p{P}\p{S}]{4}/u.test(block.text) || (/[\u00c0-\u024f]/.test(block.text) && block.text.split(/\s+/).length >= 3 && !startsWithAction(block.text, false)));
+  const foreign = blocks.find(
+    (block) =>
+      /[^\u0000-\u024f\s\p{P}\p{S}]{4}/u.test(block.text) ||
+      (/[\u00c0-\u024f]/.test(block.text) && block.text.split(/\s+/).length >= 3 && !startsWithAction(block.text, false)),
+  );
   if (foreign !== undefined) {
     addDraft(reader, { verb: '', object: splitSentences(foreign.text)[0] ?? foreign.text }, foreign.text);
     return;
@@ -199,15 +243,29 @@ const notUnderstood = (code: NotUnderstood['code'], message: string): Result<nev
 
 function refusalOf(text: string): Result<never, NotUnderstood> {
   const plain = text.trim();
-  if (plain === '') return notUnderstood('empty', 'The requirement is empty. Say what should be built, changed or fixed, for example "Add a --version flag".');
+  if (plain === '')
+    return notUnderstood(
+      'empty',
+      'The requirement is empty. Say what should be built, changed or fixed, for example "Add a --version flag".',
+    );
   const words = plain.match(/\p{L}{2,}/gu) ?? [];
-  if (words.length < 2 || isSmallTalk(plain)) return notUnderstood('meaningless', 'The requirement names nothing to work on. Say what should be done (a verb) and to what (an object).');
-  return notUnderstood('no-action', 'The requirement describes a situation but asks for nothing. Add what should be built, changed or fixed, and how one can tell that it is done.');
+  if (words.length < 2 || isSmallTalk(plain))
+    return notUnderstood(
+      'meaningless',
+      'The requirement names nothing to work on. Say what should be done (a verb) and to what (an object).',
+    );
+  return notUnderstood(
+    'no-action',
+    'The requirement describes a situation but asks for nothing. Add what should be built, changed or fixed, and how one can tell that it is done.',
+  );
 }
 
 function contextText(context: JsonObject): string {
   return Object.entries(context)
-    .filter(([key, value]) => /^(?:tech\w*|stack|language|languages|framework)$/i.test(key) && (typeof value === 'string' || Array.isArray(value)))
+    .filter(
+      ([key, value]) =>
+        /^(?:tech\w*|stack|language|languages|framework)$/i.test(key) && (typeof value === 'string' || Array.isArray(value)),
+    )
     .map(([, value]) => (Array.isArray(value) ? value.filter((entry) => typeof entry === 'string').join(', ') : String(value)))
     .join(', ')
     .slice(0, 2_000);
@@ -221,7 +279,10 @@ export function parseRequirements(text: string, context: JsonObject = {}): Resul
   const reader = readAll(text);
   if (reader.drafts.length === 0) readLast(reader, text);
   if (reader.drafts.length === 0) return refusalOf(normaliseText(text));
-  const ids = idsFrom(reader.drafts.map(({ title }) => title), 'item');
+  const ids = idsFrom(
+    reader.drafts.map(({ title }) => title),
+    'item',
+  );
   const items = reader.drafts.map((draft, index): RequirementItem => ({
     id: ids[index] ?? `item-${String(index + 1)}`,
     title: draft.title,
@@ -233,13 +294,15 @@ export function parseRequirements(text: string, context: JsonObject = {}): Resul
   const said = normaliseText(text);
   const risks = [...risksOf(said)];
   if (reader.dropped > 0) risks.push(`Scope: ${String(reader.dropped)} further requests were left out; split the requirement.`);
-  return ok(fitParsed({
-    items: identifyDependencies(items),
-    metadata: {
-      complexity: complexityOf(said, items.length),
-      technologies: technologiesOf(isJsonObject(context) ? `${said}\n${contextText(context)}` : said),
-      risks,
-      acceptanceCriteria: reader.criteria,
-    },
-  }));
+  return ok(
+    fitParsed({
+      items: identifyDependencies(items),
+      metadata: {
+        complexity: complexityOf(said, items.length),
+        technologies: technologiesOf(isJsonObject(context) ? `${said}\n${contextText(context)}` : said),
+        risks,
+        acceptanceCriteria: reader.criteria,
+      },
+    }),
+  );
 }

@@ -25,11 +25,42 @@ export const TITLE_MAX = 90;
 const ENUMERATION =
   /(?:,|\s-)?\s*(?:\b(?:including|such as|namely|consisting of|comprising|for example|with (?:the following|these)(?: \w+){0,2}|that (?:includes|covers|supports)|which (?:includes|covers|supports)|and the following(?: \w+)?)\b:?|:|\be\.g\.,?|\bi\.e\.,?)\s+/i;
 
-const PLURAL_ANNOUNCED = /\b(?:following|these|several|some|various|multiple|more|all|many|two|three|four|five|six|different|common|\d+)\b/i;
-const ARTEFACT = /\b(?:api|app|application|service|system|module|dashboard|page|site|website|cli|tool|library|package|platform|server|backend|frontend|plugin|bot|component|engine|pipeline|portal|shop|store|blog|game|sdk|client|panel|management|form|script|editor|framework|workflow)\b/i;
+const PLURAL_ANNOUNCED =
+  /\b(?:following|these|several|some|various|multiple|more|all|many|two|three|four|five|six|different|common|\d+)\b/i;
+const ARTEFACT =
+  /\b(?:api|app|application|service|system|module|dashboard|page|site|website|cli|tool|library|package|platform|server|backend|frontend|plugin|bot|component|engine|pipeline|portal|shop|store|blog|game|sdk|client|panel|management|form|script|editor|framework|workflow)\b/i;
 
 /** Verbs that mean the same for a thing's parts; the parts of anything else are implemented. */
-const PART_VERBS = new Set(['add', 'fix', 'support', 'test', 'document', 'remove', 'delete', 'update', 'migrate', 'refactor', 'translate', 'rename', 'upgrade', 'replace', 'deprecate', 'enable', 'disable', 'validate', 'optimise', 'optimize', 'improve', 'write', 'drop', 'move', 'convert', 'expose', 'configure', 'install']);
+const PART_VERBS = new Set([
+  'add',
+  'fix',
+  'support',
+  'test',
+  'document',
+  'remove',
+  'delete',
+  'update',
+  'migrate',
+  'refactor',
+  'translate',
+  'rename',
+  'upgrade',
+  'replace',
+  'deprecate',
+  'enable',
+  'disable',
+  'validate',
+  'optimise',
+  'optimize',
+  'improve',
+  'write',
+  'drop',
+  'move',
+  'convert',
+  'expose',
+  'configure',
+  'install',
+]);
 
 /** Splits "a, b, and c" at its own commas and last "and"; parentheses hold together. */
 export function splitList(text: string): readonly string[] {
@@ -49,7 +80,10 @@ export function splitList(text: string): readonly string[] {
   parts.push(text.slice(start));
   const last = parts.pop() ?? '';
   const joined = parts.length === 0 ? splitPair(last) : splitLast(last);
-  return [...parts, ...joined].map((part) => part.replace(/^\s*(?:and|or|as well as|plus|&)\s+/i, '').trim()).filter((part) => part !== '').slice(0, LIST_MAX);
+  return [...parts, ...joined]
+    .map((part) => part.replace(/^\s*(?:and|or|as well as|plus|&)\s+/i, '').trim())
+    .filter((part) => part !== '')
+    .slice(0, LIST_MAX);
 }
 
 function splitLast(last: string): readonly string[] {
@@ -65,7 +99,10 @@ function splitPair(text: string): readonly string[] {
 
 /** Cuts words that say nothing off the end: "password reset functionality" → "password reset". */
 export function trimHead(text: string): string {
-  let words = text.trim().replace(/[.,;:!?]+$/, '').split(/\s+/);
+  let words = text
+    .trim()
+    .replace(/[.,;:!?]+$/, '')
+    .split(/\s+/);
   while (words.length > 1 && EMPTY_HEADS.has((words.at(-1) ?? '').toLowerCase().replace(/\.$/, ''))) words = words.slice(0, -1);
   return words.join(' ');
 }
@@ -78,9 +115,15 @@ function distribute(parts: readonly string[]): readonly string[] {
   const tail = /^(.{1,60}?)(\s+(?:to|for|in|on|from|into|of)\s+.+)$/i.exec(last);
   const core = (tail?.[1] ?? last).split(/\s+/);
   const head = core.at(-1) ?? '';
-  const shared = core.length > 1 && SHARED_HEADS.has(head.toLowerCase()) && parts.slice(0, -1).every((part) => part.split(/\s+/).length <= 2 && !SHARED_HEADS.has(part.split(/\s+/).at(-1)?.toLowerCase() ?? ''));
+  const shared =
+    core.length > 1 &&
+    SHARED_HEADS.has(head.toLowerCase()) &&
+    parts.slice(0, -1).every((part) => part.split(/\s+/).length <= 2 && !SHARED_HEADS.has(part.split(/\s+/).at(-1)?.toLowerCase() ?? ''));
   const suffix = tail?.[2] ?? '';
-  if (!shared) return suffix === '' || parts.slice(0, -1).some((part) => /\s(?:to|for|in|on|from|into|of)\s/i.test(part)) ? parts : [...parts.slice(0, -1).map((part) => part + suffix), last];
+  if (!shared)
+    return suffix === '' || parts.slice(0, -1).some((part) => /\s(?:to|for|in|on|from|into|of)\s/i.test(part))
+      ? parts
+      : [...parts.slice(0, -1).map((part) => part + suffix), last];
   return [...parts.slice(0, -1), core.slice(0, -1).join(' ')].map((part) => `${part} ${singularHead(head)}${suffix}`);
 }
 
@@ -96,7 +139,10 @@ function workOf(verb: string, part: string): Work {
 }
 
 const isFeature = (text: string): boolean => {
-  const plain = text.toLowerCase().replace(/^(?:proper|basic|simple|full|good|comprehensive|secure|user-friendly|appropriate|some|a|an|the)\s+/, '').trim();
+  const plain = text
+    .toLowerCase()
+    .replace(/^(?:proper|basic|simple|full|good|comprehensive|secure|user-friendly|appropriate|some|a|an|the)\s+/, '')
+    .trim();
   return MODIFIER_FEATURES.includes(plain) || MODIFIER_FEATURES.includes(plain.replace(/ support$/, ''));
 };
 
@@ -113,22 +159,43 @@ function splitModifiers(verb: string, head: string): { readonly rest: string; re
   const features = list.filter((part) => isFeature(part) || (described && !isTechnology(part)));
   const others = list.filter((part) => !features.includes(part));
   const rest = others.length === 0 ? head.slice(0, at) : features.length === 0 ? head : `${head.slice(0, at)} with ${others.join(' and ')}`;
-  return { rest, modifiers: features.map((part) => ({ verb: /test|document/i.test(part) ? 'write' : isFeature(part) ? 'add' : 'implement', object: trimHead(part) })) };
+  return {
+    rest,
+    modifiers: features.map((part) => ({
+      verb: /test|document/i.test(part) ? 'write' : isFeature(part) ? 'add' : 'implement',
+      object: trimHead(part),
+    })),
+  };
 }
 
 /** Several noun phrases after one verb: "add login, registration and logout". Undefined when it is one thing. */
 function readCoordination(verb: string, object: string): readonly Work[] | undefined {
-  if (/^(?:let|ensure|move|convert|rename|replace|migrate|switch|compare|connect|sync|integrate|split|merge|make)$/.test(verb) || /\b(?:so that|because|which|that|where|when|if|between|both|from)\b/i.test(object)) return undefined;
+  if (
+    /^(?:let|ensure|move|convert|rename|replace|migrate|switch|compare|connect|sync|integrate|split|merge|make)$/.test(verb) ||
+    /\b(?:so that|because|which|that|where|when|if|between|both|from)\b/i.test(object)
+  )
+    return undefined;
   const parts = splitList(object);
   if (parts.length < 2 || parts.some((part) => part.split(/\s+/).length > 9)) return undefined;
   // "support for English, German and French" lists what the preposition governs, not what is to be made.
   const governed = /\s(?:for|to|in|of|from|with|by|against|on)\s/i;
-  if (governed.test(parts[0] ?? '') && !parts.slice(1).some((part) => governed.test(part) || /^(?:a|an|the)\s/i.test(part))) return undefined;
+  if (governed.test(parts[0] ?? '') && !parts.slice(1).some((part) => governed.test(part) || /^(?:a|an|the)\s/i.test(part)))
+    return undefined;
   if (parts.length === 2) {
     const [first = '', second = ''] = parts;
-    const plain = !/\s(?:to|for|in|on|of|from|with|by|as)\s/i.test(object) && first.split(/\s+/).length <= 4 && second.split(/\s+/).length <= 4;
-    const modifiesHead = first.split(/\s+/).length === 1 && second.split(/\s+/).length > 1 && !/^(?:a|an|the|our|its|quoted\d+q)$/i.test(second.split(/\s+/)[0] ?? '') && !SHARED_HEADS.has(second.split(/\s+/).at(-1)?.toLowerCase() ?? '');
-    if (!plain || modifiesHead || !/^(?:add|implement|create|build|develop|support|fix|remove|write|delete|design|introduce|upgrade|document)$/.test(verb)) return undefined;
+    const plain =
+      !/\s(?:to|for|in|on|of|from|with|by|as)\s/i.test(object) && first.split(/\s+/).length <= 4 && second.split(/\s+/).length <= 4;
+    const modifiesHead =
+      first.split(/\s+/).length === 1 &&
+      second.split(/\s+/).length > 1 &&
+      !/^(?:a|an|the|our|its|quoted\d+q)$/i.test(second.split(/\s+/)[0] ?? '') &&
+      !SHARED_HEADS.has(second.split(/\s+/).at(-1)?.toLowerCase() ?? '');
+    if (
+      !plain ||
+      modifiesHead ||
+      !/^(?:add|implement|create|build|develop|support|fix|remove|write|delete|design|introduce|upgrade|document)$/.test(verb)
+    )
+      return undefined;
   }
   return distribute(parts).map((part) => ({ verb, object: trimHead(part) }));
 }
@@ -143,7 +210,12 @@ export function expandRequest(verb: string, whole: string): Expanded {
   const criteria = limited === null ? [] : [limited[2] ?? ''];
   const listed = ENUMERATION.exec(object);
   if (listed !== null && listed[0].trim() === ':' && verb !== 'fix' && SENTENCE_AFTER_COLON.test(object.slice(listed.index))) {
-    return { main: { verb, object: object.slice(0, listed.index) }, parts: [], modifiers: [], criteria: [...criteria, object.slice(listed.index + listed[0].length)] };
+    return {
+      main: { verb, object: object.slice(0, listed.index) },
+      parts: [],
+      modifiers: [],
+      criteria: [...criteria, object.slice(listed.index + listed[0].length)],
+    };
   }
   return { ...expandObject(verb, object, listed), criteria };
 }
@@ -155,7 +227,8 @@ function expandObject(verb: string, object: string, listed: RegExpExecArray | nu
     const { rest, modifiers } = splitModifiers(verb, head);
     const announces = PLURAL_ANNOUNCED.test(rest) || !ARTEFACT.test(rest) || rest === '';
     const works = distribute(parts.map(trimHead)).map((part) => workOf(verb, part));
-    if (works.length > 1 || (works.length === 1 && /includ|namely|:/.test(listed[0]))) return announces ? { parts: works, modifiers } : { main: { verb, object: rest }, parts: works, modifiers };
+    if (works.length > 1 || (works.length === 1 && /includ|namely|:/.test(listed[0])))
+      return announces ? { parts: works, modifiers } : { main: { verb, object: rest }, parts: works, modifiers };
   }
   const { rest, modifiers } = splitModifiers(verb, object);
   const coordinated = readCoordination(verb, rest);
@@ -166,8 +239,17 @@ function expandObject(verb: string, object: string, listed: RegExpExecArray | nu
 /** A title from a verb and its object: one line, capitalised, cut between words. */
 export function titleOf({ verb, object }: Work): string {
   // "Fix the total is wrong" is no sentence; a symptom is quoted as one.
-  const symptom = verb === 'fix' && /\s(?:is|are|was|were|does|do|doesn't|don't|isn't|aren't|crash(?:es)?|fails?|throws?|hangs?|returns?|shows?|disappears?|breaks?|times)\s/i.test(` ${object} `) && !/\b(?:that|which|where|when .* (?:is|are)|so that)\b.*\s(?:is|are|crash|fail)/i.test(object);
-  const text = `${symptom ? 'fix:' : verb} ${trimHead(object)}`.replace(/\*\*|__|(?<!\w)[*_]|[*_](?!\w)/g, '').replace(/\s+/g, ' ').replace(/\s+([,.;:])/g, '$1').trim();
+  const symptom =
+    verb === 'fix' &&
+    /\s(?:is|are|was|were|does|do|doesn't|don't|isn't|aren't|crash(?:es)?|fails?|throws?|hangs?|returns?|shows?|disappears?|breaks?|times)\s/i.test(
+      ` ${object} `,
+    ) &&
+    !/\b(?:that|which|where|when .* (?:is|are)|so that)\b.*\s(?:is|are|crash|fail)/i.test(object);
+  const text = `${symptom ? 'fix:' : verb} ${trimHead(object)}`
+    .replace(/\*\*|__|(?<!\w)[*_]|[*_](?!\w)/g, '')
+    .replace(/\s+/g, ' ')
+    .replace(/\s+([,.;:])/g, '$1')
+    .trim();
   return clipWords(text.charAt(0).toUpperCase() + text.slice(1), TITLE_MAX);
 }
 

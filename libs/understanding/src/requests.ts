@@ -15,22 +15,27 @@ const NOTHING: Reading = { kind: 'nothing' };
 const NOUN_WISH =
   /^(?:(?:we|i|they|our (?:users|customers|team)|(?:the|our) (?:team|users|customers|company|app|application|project))(?: would|'d)?(?: also| really)? (?:need|needs|want|wants|require|requires|like|could use|am looking for|are looking for)|there (?:should|must|needs to) be|it would be (?:nice|great|good) to have|i'd (?:like|love)|what we need is)\s+((?:a|an|the|some|more|better|new|two|three|our|\w+(?:ing)?)\s.+)$/i;
 
-const STORY = /^as an? ([^,]{1,80}?),?\s+i (?:want|need|would like|wish|'d like|should be able|must be able|can)(?: to)?\s+(.{2,}?)(?:,?\s+(?:so that|in order to|so)\s+(.+))?$/i;
+const STORY =
+  /^as an? ([^,]{1,80}?),?\s+i (?:want|need|would like|wish|'d like|should be able|must be able|can)(?: to)?\s+(.{2,}?)(?:,?\s+(?:so that|in order to|so)\s+(.+))?$/i;
 
-const MODAL = /^(.{1,200}?)\s+(must not|mustn't|should not|shouldn't|shall not|may not|cannot|can't|will not|must|should|shall|needs? to|ha(?:s|ve) to|can|may|will)\s+(?:also\s+|always\s+|only\s+|never\s+|then\s+)?(.+)$/i;
+const MODAL =
+  /^(.{1,200}?)\s+(must not|mustn't|should not|shouldn't|shall not|may not|cannot|can't|will not|must|should|shall|needs? to|ha(?:s|ve) to|can|may|will)\s+(?:also\s+|always\s+|only\s+|never\s+|then\s+)?(.+)$/i;
 
 const SYSTEM_SUBJECT =
   /^(?:the |our |this |my |an? |each |every )?(?:\w+[ -]){0,3}?(?:system|app|application|api|service|cli|tool|site|website|page|platform|server|program|script|bot|dashboard|module|library|software|product|backend|frontend|ui|interface|component|widget|form|command|plugin|worker|job|job queue|gateway|client|engine|it|we|endpoint|package|game|solution)$/i;
 
-const PERSON_SUBJECT = /\b(?:users?|admins?|administrators?|customers?|members?|visitors?|people|anyone|everyone|guests?|managers?|operators?|developers?|authors?|editors?|teachers?|students?|patients?|sellers?|buyers?|moderators?|owners?|clients?|employees?|they|player|players)$/i;
+const PERSON_SUBJECT =
+  /\b(?:users?|admins?|administrators?|customers?|members?|visitors?|people|anyone|everyone|guests?|managers?|operators?|developers?|authors?|editors?|teachers?|students?|patients?|sellers?|buyers?|moderators?|owners?|clients?|employees?|they|player|players)$/i;
 
-const MEASURE = /\b(?:at most|at least|no more than|no less than|not more than|up to \d|within \d|under \d|less than|fewer than|more than \d|below \d|above \d|greater than|minimum|maximum|\d+\s?(?:ms|s|sec|seconds?|minutes?|%|percent|mb|gb|kb|rps|requests))\b/i;
+const MEASURE =
+  /\b(?:at most|at least|no more than|no less than|not more than|up to \d|within \d|under \d|less than|fewer than|more than \d|below \d|above \d|greater than|minimum|maximum|\d+\s?(?:ms|s|sec|seconds?|minutes?|%|percent|mb|gb|kb|rps|requests))\b/i;
 
 const SYMPTOM =
   /\b(?:crash(?:es|ed|ing)?|fails?|failed|failing|throws?|broken|breaks|doesn't|does not|don't work|isn't|is not|are not|aren't|hangs?|freezes?|leaks?|returns? (?:an? )?(?:http )?[45]\d\d|incorrect(?:ly)?|wrong(?:ly)?|error|exception|bug|regression|stuck|(?:too|very) slow|times? out|missing|no longer|never (?:loads|works|ends|finishes)|unable to|can't|cannot|won't|shows? (?:up )?(?:as )?(?:nan|undefined|null))\b/i;
 
 const CONDITION = /^(?:if|when|whenever|in case|unless|while|for every|for each|on)\s+(.{3,300}?),\s+(?:then\s+)?(.+)$/i;
-const RULE_OPENING = /^(?:no|never|only|do not|don't|avoid|without|at most|at least|maximum|minimum|given|ensure that|ensure|make sure(?: that)?|it must|all|any|each|every|keep|existing)\b/i;
+const RULE_OPENING =
+  /^(?:no|never|only|do not|don't|avoid|without|at most|at least|maximum|minimum|given|ensure that|ensure|make sure(?: that)?|it must|all|any|each|every|keep|existing)\b/i;
 
 const bare = (text: string): string => text.trim().replace(/[.!?;,:\s]+$/, '');
 const firstWord = (text: string): string => (/^[\p{L}'-]+/u.exec(text)?.[0] ?? '').toLowerCase();
@@ -39,7 +44,8 @@ function splitVerb(text: string): Reading {
   const verb = firstWord(text);
   const object = text.slice(verb.length).trim();
   const particle = /^(?:up|out)\b\s*/i.exec(object);
-  const takes = particle !== null && /^(?:set|back|clean|roll|sign|hook|wire|speed|spin|stand|scale|tidy|build|carry|look|figure)$/.test(verb);
+  const takes =
+    particle !== null && /^(?:set|back|clean|roll|sign|hook|wire|speed|spin|stand|scale|tidy|build|carry|look|figure)$/.test(verb);
   if (!takes) return { kind: 'work', verb, object };
   return { kind: 'work', verb: `${verb} ${particle[0].trim()}`, object: object.slice(particle[0].length) };
 }
@@ -53,7 +59,12 @@ function readModal(text: string): Reading | null {
   if (able !== null) return { kind: 'work', verb: 'let', object: `${subject.toLowerCase()} ${able[1] ?? ''}` };
   const verb = firstWord(rest);
   const weak = /^(?:can|may|will)$/i.test(modal);
-  if (PERSON_SUBJECT.test(subject) && !STATIVE_VERBS.has(verb) && (!MEASURE.test(rest) || ACTION_VERBS.has(verb) || AMBIGUOUS_VERBS.has(verb))) return { kind: 'work', verb: 'let', object: `${lowerFirst(subject)} ${rest}` };
+  if (
+    PERSON_SUBJECT.test(subject) &&
+    !STATIVE_VERBS.has(verb) &&
+    (!MEASURE.test(rest) || ACTION_VERBS.has(verb) || AMBIGUOUS_VERBS.has(verb))
+  )
+    return { kind: 'work', verb: 'let', object: `${lowerFirst(subject)} ${rest}` };
   const builds = ENABLING_VERBS.has(verb) || ACTION_VERBS.has(verb) || (AMBIGUOUS_VERBS.has(verb) && !STATIVE_VERBS.has(verb));
   if (builds && !MEASURE.test(rest) && SYSTEM_SUBJECT.test(subject)) return splitVerb(rest);
   return weak ? NOTHING : { kind: 'criterion', text };
@@ -71,7 +82,9 @@ function readStory(text: string): Reading | null {
       ? { kind: 'work', verb: 'add', object: wish }
       : { kind: 'work', verb: 'let', object: `${pluralPerson(who)} ${wish}` };
   const theirs = { ...reading, object: thirdPerson(reading.object) };
-  return benefit === undefined ? theirs : { ...theirs, benefit: thirdPerson(bare(benefit).replace(/^(?:i|we) /i, `${pluralPerson(who)} `)) };
+  return benefit === undefined
+    ? theirs
+    : { ...theirs, benefit: thirdPerson(bare(benefit).replace(/^(?:i|we) /i, `${pluralPerson(who)} `)) };
 }
 
 const PRONOUNS: Readonly<Record<string, string>> = { i: 'they', my: 'their', me: 'them', mine: 'theirs', myself: 'themselves' };
@@ -85,7 +98,8 @@ function readConditional(text: string): Reading | null {
   if (found === null) return null;
   const main = stripOpening(found[2] ?? '');
   const reading = readModal(main) ?? (startsWithAction(main, true) ? splitVerb(main) : null);
-  if (reading?.kind !== 'work' || /^(?:if|unless)\b/i.test(text) || /^(?:return|respond|reject)\b/i.test(main)) return { kind: 'criterion', text };
+  if (reading?.kind !== 'work' || /^(?:if|unless)\b/i.test(text) || /^(?:return|respond|reject)\b/i.test(main))
+    return { kind: 'criterion', text };
   return { ...reading, object: `${reading.object} ${lowerFirst(text.slice(0, text.indexOf(',')))}` };
 }
 
@@ -94,7 +108,15 @@ export function isLabel(text: string, wordsMax: number): boolean {
   const count = text.split(/\s+/).length;
   if (count > wordsMax || !/\p{L}{3}/u.test(text)) return false;
   return !tagWords(text, wordsMax).some(
-    ({ tags }) => tags.includes('Copula') || tags.includes('Modal') || tags.includes('Pronoun') || (tags.includes('Verb') && !tags.includes('Gerund') && !tags.includes('Participle') && !tags.includes('Infinitive') && !tags.includes('PresentTense')),
+    ({ tags }) =>
+      tags.includes('Copula') ||
+      tags.includes('Modal') ||
+      tags.includes('Pronoun') ||
+      (tags.includes('Verb') &&
+        !tags.includes('Gerund') &&
+        !tags.includes('Participle') &&
+        !tags.includes('Infinitive') &&
+        !tags.includes('PresentTense')),
   );
 }
 
@@ -105,7 +127,8 @@ export function readClause(raw: string, labels: boolean): Reading {
   if (opened === '' || isSmallTalk(opened)) return NOTHING;
   const story = readStory(opened);
   if (story !== null) return story;
-  if (RULE_OPENING.test(opened) && (!startsWithAction(opened, false) || /^(?:ensure|make sure|keep|avoid)\b/i.test(opened))) return { kind: 'criterion', text: opened };
+  if (RULE_OPENING.test(opened) && (!startsWithAction(opened, false) || /^(?:ensure|make sure|keep|avoid)\b/i.test(opened)))
+    return { kind: 'criterion', text: opened };
   if (startsWithAction(opened, false)) return splitVerb(opened);
   return readStatement(text, opened, labels);
 }
@@ -127,7 +150,10 @@ const lowerLabel = (text: string): string => (Object.hasOwn(TECHNOLOGIES, firstW
 
 /** Greetings, thanks and signatures. */
 export function isSmallTalk(text: string): boolean {
-  const words = text.toLowerCase().split(/[\s,!.]+/).filter((word) => word !== '');
+  const words = text
+    .toLowerCase()
+    .split(/[\s,!.]+/)
+    .filter((word) => word !== '');
   if (words.length === 0) return true;
   return GREETINGS.has(words[0] ?? '') && words.length <= 6;
 }

@@ -18,8 +18,40 @@ export const LINES_MAX = 4_000;
 export const LINE_LENGTH_MAX = 4_000;
 
 const PUNCTUATION: Readonly<Record<string, string>> = {
-  '。': '. ', '．': '. ', '！': '! ', '？': '? ', '；': '; ', '，': ', ', '、': ', ', '：': ': ', '“': '"', '”': '"', '„': '"', '«': '"', '»': '"', '‘': "'", '’': "'", '‚': "'",
-  '…': '. ', '–': ' - ', '—': ' - ', '−': '-', '¿': '', '¡': '', '؟': '? ', '،': ', ', '؛': '; ', '।': '. ', '「': '"', '」': '"', '『': '"', '』': '"', '（': '(', '）': ')', '\u00a0': ' ', '\u3000': ' ',
+  '。': '. ',
+  '．': '. ',
+  '！': '! ',
+  '？': '? ',
+  '；': '; ',
+  '，': ', ',
+  '、': ', ',
+  '：': ': ',
+  '“': '"',
+  '”': '"',
+  '„': '"',
+  '«': '"',
+  '»': '"',
+  '‘': "'",
+  '’': "'",
+  '‚': "'",
+  '…': '. ',
+  '–': ' - ',
+  '—': ' - ',
+  '−': '-',
+  '¿': '',
+  '¡': '',
+  '؟': '? ',
+  '،': ', ',
+  '؛': '; ',
+  '।': '. ',
+  '「': '"',
+  '」': '"',
+  '『': '"',
+  '』': '"',
+  '（': '(',
+  '）': ')',
+  '\u00a0': ' ',
+  '\u3000': ' ',
 };
 const PUNCTUATION_PATTERN = new RegExp(`[${Object.keys(PUNCTUATION).join('')}]`, 'gu');
 
@@ -115,7 +147,13 @@ function readBullet(reader: Reader, line: string): boolean {
   const section = box !== null && box[1] !== ' ' ? 'excluded' : reader.section;
   const text = box === null ? body : body.slice(box[0].length);
   if (text !== '') {
-    reader.blocks.push({ kind: 'item', text, level: Math.floor((bullet[1] ?? '').replaceAll('\t', '    ').length / 2), ordered: bullet[3] !== undefined, section });
+    reader.blocks.push({
+      kind: 'item',
+      text,
+      level: Math.floor((bullet[1] ?? '').replaceAll('\t', '    ').length / 2),
+      ordered: bullet[3] !== undefined,
+      section,
+    });
   }
   return true;
 }

@@ -5,7 +5,11 @@ const FILLERS = new Set(['a', 'an', 'the', 'of', 'for', 'to', 'and', 'with', 'in
 
 /** A step id from a title: lower case letters, digits and dashes, cut between words; empty when nothing is left. */
 export function slugOf(title: string): string {
-  const plain = title.normalize('NFKD').replace(/[\u0300-\u036f]/g, '').toLowerCase().replace(/['’]/g, '');
+  const plain = title
+    .normalize('NFKD')
+    .replace(/[\u0300-\u036f]/g, '')
+    .toLowerCase()
+    .replace(/['’]/g, '');
   const words = (plain.match(/[a-z0-9]+/g) ?? []).filter((word) => !FILLERS.has(word));
   let slug = '';
   for (const word of words.slice(0, 12)) {

@@ -10,8 +10,55 @@ import { parseRequirements } from './parse.js';
 import { utf8Length } from './text.js';
 
 const FRAGMENTS = [
-  'add', 'create', 'fix', 'then', 'and', ',', ', ', '.', '\n', '\n- ', '\n1. ', '\n## Background\n', '\n```\n', '"', "'", '`', 'with', 'including', 'before', 'after testing', 'once', 'login', 'tests', 'documentation', 'the API', 'a page',
-  'must', 'should be able to', 'if', ':', '(', ')', 'as a user, I want to', 'so that', 'Quoted0q', '请', 'é', '🙂', '\u0000', '--flag', '/a/b', 'http://x.y/z', 'database', 'deploy', 'authentication', 'password reset', '[ ] ', '> ', '**',
+  'add',
+  'create',
+  'fix',
+  'then',
+  'and',
+  ',',
+  ', ',
+  '.',
+  '\n',
+  '\n- ',
+  '\n1. ',
+  '\n## Background\n',
+  '\n```\n',
+  '"',
+  "'",
+  '`',
+  'with',
+  'including',
+  'before',
+  'after testing',
+  'once',
+  'login',
+  'tests',
+  'documentation',
+  'the API',
+  'a page',
+  'must',
+  'should be able to',
+  'if',
+  ':',
+  '(',
+  ')',
+  'as a user, I want to',
+  'so that',
+  'Quoted0q',
+  '请',
+  'é',
+  '🙂',
+  '\u0000',
+  '--flag',
+  '/a/b',
+  'http://x.y/z',
+  'database',
+  'deploy',
+  'authentication',
+  'password reset',
+  '[ ] ',
+  '> ',
+  '**',
 ];
 const prose = fc.array(fc.constantFrom(...FRAGMENTS), { maxLength: 60 }).map((parts) => parts.join(' '));
 const anything = fc.oneof({ weight: 3, arbitrary: prose }, { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 400 }) });
@@ -70,10 +117,30 @@ describe('the offline rules', () => {
   });
 
   it('never order items in a circle, whatever they claim to depend on', () => {
-    const item = fc.record({ title: fc.constantFrom('Add login', 'Create the database schema', 'Write tests', 'Build the API', 'Create the page', 'Deploy it', 'Document it', 'Add authentication'), type: fc.constantFrom('data', 'api', 'ui', 'test', 'documentation', 'security', 'feature'), on: fc.array(fc.nat(9), { maxLength: 4 }) });
+    const item = fc.record({
+      title: fc.constantFrom(
+        'Add login',
+        'Create the database schema',
+        'Write tests',
+        'Build the API',
+        'Create the page',
+        'Deploy it',
+        'Document it',
+        'Add authentication',
+      ),
+      type: fc.constantFrom('data', 'api', 'ui', 'test', 'documentation', 'security', 'feature'),
+      on: fc.array(fc.nat(9), { maxLength: 4 }),
+    });
     fc.assert(
       fc.property(fc.array(item, { maxLength: 10 }), (drawn) => {
-        const items = drawn.map(({ title, type, on }, index): RequirementItem => ({ id: `i${String(index)}`, title, description: title, type, priority: 'medium', dependsOn: on.map((other) => `i${String(other)}`) }));
+        const items = drawn.map(({ title, type, on }, index): RequirementItem => ({
+          id: `i${String(index)}`,
+          title,
+          description: title,
+          type,
+          priority: 'medium',
+          dependsOn: on.map((other) => `i${String(other)}`),
+        }));
         expect(stuck(identifyDependencies(items))).toEqual([]);
       }),
     );
@@ -91,10 +158,29 @@ describe('the offline rules', () => {
   });
 
   const HOSTILE: readonly (readonly [name: string, text: string])[] = [
-    ['one letter', 'a'.repeat(65_536)], ['points', '.'.repeat(65_536)], ['quotes', '"'.repeat(65_536)], ['commas', 'add a,'.repeat(11_000)], ['and', 'add a and '.repeat(6_500)], ['then', 'add a then '.repeat(6_000)], ['brackets', '(['.repeat(32_000)],
-    ['short sentences', 'Add a. '.repeat(9_300)], ['bullets', '- add x\n'.repeat(8_000)], ['spaces', `add ${' '.repeat(65_000)}x`], ['dashes', '- '.repeat(32_000)], ['before', 'add a before adding '.repeat(3_200)], ['including', 'add a including b, '.repeat(3_400)],
-    ['with', 'create an app with a '.repeat(3_100)], ['backticks', '`a'.repeat(32_000)], ['slashes', '/a'.repeat(32_000)], ['modals', 'x must y '.repeat(7_000)], ['nested lists', Array.from({ length: 300 }, (_, i) => `${' '.repeat(i)}- add thing ${String(i)}`).join('\n')], ['emoji', '🙂'.repeat(16_000)],
-    ['mixed words', 'Implement the first thing, and the second one with tests; '.repeat(1_100)], ['newlines', '\n'.repeat(65_536)], ['fences', '```\n'.repeat(16_000)], ['percent', '1 ms at most 2 % '.repeat(3_800)],
+    ['one letter', 'a'.repeat(65_536)],
+    ['points', '.'.repeat(65_536)],
+    ['quotes', '"'.repeat(65_536)],
+    ['commas', 'add a,'.repeat(11_000)],
+    ['and', 'add a and '.repeat(6_500)],
+    ['then', 'add a then '.repeat(6_000)],
+    ['brackets', '(['.repeat(32_000)],
+    ['short sentences', 'Add a. '.repeat(9_300)],
+    ['bullets', '- add x\n'.repeat(8_000)],
+    ['spaces', `add ${' '.repeat(65_000)}x`],
+    ['dashes', '- '.repeat(32_000)],
+    ['before', 'add a before adding '.repeat(3_200)],
+    ['including', 'add a including b, '.repeat(3_400)],
+    ['with', 'create an app with a '.repeat(3_100)],
+    ['backticks', '`a'.repeat(32_000)],
+    ['slashes', '/a'.repeat(32_000)],
+    ['modals', 'x must y '.repeat(7_000)],
+    ['nested lists', Array.from({ length: 300 }, (_, i) => `${' '.repeat(i)}- add thing ${String(i)}`).join('\n')],
+    ['emoji', '🙂'.repeat(16_000)],
+    ['mixed words', 'Implement the first thing, and the second one with tests; '.repeat(1_100)],
+    ['newlines', '\n'.repeat(65_536)],
+    ['fences', '```\n'.repeat(16_000)],
+    ['percent', '1 ms at most 2 % '.repeat(3_800)],
   ];
   it.each(HOSTILE)('read 64 KiB of %s in bounded time', (_, text) => {
     const startedAt = performance.now();
