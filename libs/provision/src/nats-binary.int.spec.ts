@@ -84,6 +84,12 @@ describe('finding a nats-server', () => {
     }
   });
 
+  it('says that there is no place for a download', async () => {
+    await writeFile(join(root, 'file'), '');
+    const lost = findNats({ env: { ...env, TASKMASTER_CACHE: join(root, 'file', 'cache') } });
+    await expect(lost).rejects.toMatchObject({ code: 'unreachable-directory', message: expect.stringContaining('TASKMASTER_CACHE') });
+  });
+
   it('does not change the machine unless that is allowed', async () => {
     await place(join(root, 'bin', 'apt-get'), '0');
     await place(join(root, 'bin', 'brew'), '0');

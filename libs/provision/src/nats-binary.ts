@@ -72,7 +72,7 @@ async function acquire(cache: string, env: NodeJS.ProcessEnv, options: FindNatsO
   const failures: string[] = [];
   const context: SourceContext = { cache, env, signal: options.signal };
   await mkdir(cache, { recursive: true, mode: 0o755 }).catch((error: unknown) => {
-    throw speaksOfFullDisk(String(error)) ? diskFull(cache, error) : error;
+    throw speaksOfFullDisk(String(error)) ? diskFull(cache, error) : cacheFault(cache, error);
   });
   for (const source of options.sources ?? NATS_SOURCES) {
     options.signal?.throwIfAborted();
@@ -95,6 +95,14 @@ async function acquire(cache: string, env: NodeJS.ProcessEnv, options: FindNatsO
   }
   throw noBinary(failures);
 }
+
+const cacheFault = (cache: string, error: unknown): ProvisionFault =>
+  new ProvisionFault(
+    'unreachable-directory',
+    `nats-server is not on PATH, and there is no place to keep a downloaded one: ${(error as Error).message}.`,
+    `set TASKMASTER_CACHE to a directory of yours (now ${cache}), or install nats-server 2.9 or newer.`,
+    { cause: error },
+  );
 
 function reasonOf(error: unknown): string {
   const { stderr, message, cause } = error as { stderr?: string; message: string; cause?: { message?: string } };

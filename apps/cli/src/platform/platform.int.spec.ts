@@ -1,9 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { chmod, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { isAlive, isSameProcess, removePostgres, signalProcess, stopNats } from '@taskmaster/provision';
+import { cacheDirectory, isAlive, isRoot, isSameProcess, removePostgres, signalProcess, stopNats } from '@taskmaster/provision';
 import { eventually } from '@taskmaster/testing';
 import { readRecord, startPlatform, type Platform, type PlatformOptions, type PlatformProcess } from './index.js';
 import { makeStandIn, type StandIn } from './testing/stand-in.js';
@@ -27,6 +28,7 @@ try {
 // Real servers and processes, on machines that may be busy.
 jest.setTimeout(60_000);
 
+const run = promisify(execFile);
 const PATH = '/usr/local/bin:/usr/bin:/bin';
 
 let standIn: StandIn;
@@ -81,11 +83,14 @@ async function runningHere(): Promise<readonly string[]> {
 }
 
 /** Runs the platform in a process of its own, as the command does. */
-async function drive(): Promise<{ readonly child: ChildProcess; output(): string; readonly exit: Promise<number | null> }> {
+async function drive(
+  become: readonly string[] = [],
+): Promise<{ readonly child: ChildProcess; output(): string; readonly exit: Promise<number | null> }> {
   const driver = join(standIn.home, 'driver.js');
   await writeFile(driver, DRIVER);
-  const env = { PATH, GATEWAY_PORT: '0' };
-  const child = spawn(process.execPath, [driver, standIn.data, standIn.home], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const env = { PATH, GATEWAY_PORT: '0', TASKMASTER_CACHE: cacheDirectory() };
+  const [program = '', ...args] = [...become, process.execPath, driver, standIn.data, standIn.home];
+  const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   children.push(child);
   let text = '';
   const keep = (chunk: Buffer): void => void (text += chunk.toString());
@@ -314,6 +319,39 @@ function isListening(port: number): Promise<boolean> {
 }
 
 describe('where it keeps things', () => {
+  it('works for an ordinary user, from a folder and with data of mode 0700', async () => {
+    if (!isRoot()) return loudly('only root can become another user; the other specs ran as an ordinary user already');
+    await run('chown', ['-R', '65534:65534', join(standIn.data, '..')]);
+    await chmod(join(standIn.data, '..'), 0o700);
+    const { child, output, exit } = await drive(['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--']);
+    await eventually(() => output().includes('up at'), { deadlineMs: 30_000, what: 'the start' });
+    const record = await readRecord(standIn.data);
+    const owners = await Promise.all(
+      [...Object.values(record?.servers ?? {}), ...Object.values(record?.services ?? {})].map(
+        async ({ pid }) => (await stat(`/proc/${String(pid)}`)).uid,
+      ),
+    );
+    expect(owners).toEqual(Array.from({ length: 7 }, () => 65_534));
+    child.kill('SIGTERM');
+    expect(await exit).toBe(0);
+    expect(await runningHere()).toEqual([]);
+  });
+
+  it('says that the disk is full, and leaves nothing running', async () => {
+    if (!isRoot()) return loudly('a small disk can only be mounted by root');
+    const disk = join(standIn.home, 'disk');
+    await mkdir(disk);
+    const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=16m,mode=0711', 'tmpfs', disk]).catch(() => undefined);
+    if (mounted === undefined) return loudly('mounting is not allowed here');
+    try {
+      const message = await refusal({ data: join(disk, 'data') });
+      expect(message).toMatch(/is full[\s\S]*--data/);
+      expect(await runningHere()).toEqual([]);
+    } finally {
+      await run('umount', [disk]);
+    }
+  });
+
   it('works below a folder of mode 0700', async () => {
     const folder = join(standIn.home, 'private');
     await mkdir(folder, { mode: 0o700 });
@@ -323,3 +361,7 @@ describe('where it keeps things', () => {
     await removePostgres(join(folder, 'data', 'postgres'));
   });
 });
+
+function loudly(reason: string): void {
+  process.stderr.write(`SKIPPED: ${String(expect.getState().currentTestName)}: ${reason}\n`);
+}

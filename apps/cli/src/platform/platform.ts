@@ -6,6 +6,7 @@ import {
   acquireLock,
   ensureOwnDirectory,
   ensureSecret,
+  explainBrokenPlace,
   freePort,
   identify,
   isPortFree,
@@ -63,7 +64,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     return await builder.start();
   } catch (error) {
     await builder.stop();
-    throw error;
+    throw explainBrokenPlace(dataDirectory(options.data, options.env), error);
   }
 }
 
@@ -244,6 +245,10 @@ class PlatformBuilder {
   private supervision(): Supervision {
     return {
       onChange: () => void this.record(),
+      untilServersRun: async () => {
+        await this.postgres?.supervised?.untilRunning();
+        await this.nats?.supervised?.untilRunning();
+      },
       onProgress: (message) => {
         this.say(message);
       },
@@ -258,13 +263,15 @@ class PlatformBuilder {
 
   private keepWatch(): void {
     this.logTimer = setInterval(() => {
-      for (const { name } of this.services) void rotateLog(join(this.logs, `${name}.log`)).catch(() => undefined);
+      const serverLogs = [join(this.data, 'postgres', 'postgres.log'), join(this.data, 'nats', 'nats-server.log')];
+      const logs = [...this.services.map(({ name }) => join(this.logs, `${name}.log`)), ...serverLogs];
+      for (const log of logs) void rotateLog(log).catch(() => undefined);
     }, LOG_CHECK_MS);
     if (this.options.watch === true) {
       this.stopWatching = watchCode(this.home, (changed) => {
         this.say(`new code: restarting ${changed.join(', ')}`);
         const affected = this.services.filter(({ name }) => changed.some((service) => name.startsWith(service)));
-        void Promise.all(affected.map((service) => service.restart()));
+        void Promise.allSettled(affected.map((service) => service.restart()));
       });
     }
     this.options.signal?.addEventListener('abort', () => void this.stop(), { once: true });

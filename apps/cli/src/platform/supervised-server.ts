@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { isSameProcess, type ProcessIdentity } from '@taskmaster/provision';
+import { isSameProcess, pollUntil, type ProcessIdentity } from '@taskmaster/provision';
 import { PlatformFault } from './platform-fault.js';
 import type { Supervision } from './supervised-service.js';
 
@@ -18,9 +18,13 @@ export interface SupervisedServer {
   readonly url: string;
   readonly identity: ProcessIdentity;
   readonly adopted: boolean;
+  /** Settles once it runs, or is not to run any more. */
+  untilRunning(): Promise<void>;
   stop(): Promise<void>;
 }
 
+/** Replaying a long log after a crash takes its time. */
+const REVIVAL_MS_MAX = 120_000;
 const WATCH_INTERVAL_MS = 200;
 const START_FAILURES_MAX = 6;
 const BACKOFF_MS_MAX = 5_000;
@@ -52,6 +56,11 @@ export class ServerSupervisor implements SupervisedServer {
 
   get adopted(): boolean {
     return this.current.adopted;
+  }
+
+  async untilRunning(): Promise<void> {
+    const { signal } = this.stopping;
+    await pollUntil(async () => signal.aborted || (await isSameProcess(this.current.process)), { deadlineMs: REVIVAL_MS_MAX });
   }
 
   async stop(): Promise<void> {

@@ -17,6 +17,8 @@ export interface Supervision {
   /** The process or its absence changed. */
   onChange(): void;
   onProgress(message: string): void;
+  /** Settles once the servers run that services need: a death for want of them says nothing about the service. */
+  untilServersRun(): Promise<void>;
   /** The service cannot be kept alive. */
   onGiveUp(fault: PlatformFault): void;
 }
@@ -102,6 +104,7 @@ class ServiceSupervisor implements SupervisedService {
     try {
       const backoffMs = Math.min(BACKOFF_MS_MIN * 2 ** Math.max(0, this.quickDeaths), BACKOFF_MS_MAX);
       await pause(backoffMs, undefined, { signal: this.stopping.signal });
+      await this.supervision.untilServersRun();
       this.current = await launchService({ ...this.launch, signal: this.stopping.signal });
       this.readyAt = performance.now();
       this.restarts += 1;
