@@ -2,8 +2,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { StepDraft } from '@taskmaster/contracts';
-import { Coordinated, DeedDriver, finished, writes } from './coordinated.js';
-import { Testbed } from './testbed.js';
+import { Coordinated, DeedDriver, finished, writes } from './coordinated.fixture.js';
+import { Testbed } from './testbed.fixture.js';
 
 const REPOSITORY = {
   'package.json': JSON.stringify({ name: 'sample', type: 'module', scripts: { test: 'node --test' } }),

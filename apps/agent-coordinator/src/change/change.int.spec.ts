@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { WorkflowId } from '@taskmaster/contracts';
-import { attempt, openWorkspace, Testbed, work, write } from '../testbed.js';
+import { attempt, openWorkspace, Testbed, work, write } from '../testbed.fixture.js';
 import { discard, land, validate, type ChangeDesk, type ValidateOutput } from './change.js';
 import { merge, type MergeTask } from './merge.js';
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { write } from '../testbed.js';
+import { write } from '../testbed.fixture.js';
 import { runChecks } from './checks.js';
 import { planValidation } from './validators.js';
 

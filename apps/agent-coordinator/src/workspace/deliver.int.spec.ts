@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { attempt, openWorkspace, Testbed, work, write } from '../testbed.js';
+import { attempt, openWorkspace, Testbed, work, write } from '../testbed.fixture.js';
 import { deliver, findDelivered } from './deliver.js';
 import { salvageRef } from './workspaces.js';
 

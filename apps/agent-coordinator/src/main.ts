@@ -1,0 +1,19 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { connectBroker, NatsCommandSender, NatsQueryAsker, NatsStrategy } from '@taskmaster/messaging';
+import { announceReady, createLogger, frameworkLogger, onShutdown } from '@taskmaster/service-kit';
+import { readConfig } from './config.js';
+import { CoordinatorModule } from './coordinator.module.js';
+import { createCoordinator } from './create-coordinator.js';
+
+const service = 'agent-coordinator';
+const config = readConfig(process.env);
+const logger = createLogger({ service, level: config.LOG_LEVEL });
+const connection = await connectBroker({ url: config.NATS_URL, name: service });
+const running = await createCoordinator(config, { sender: new NatsCommandSender(connection), asker: new NatsQueryAsker(connection), logger });
+const strategy = new NatsStrategy({ connection, onPoison: running.failPoison, onFailure: (what, error) => { logger.warn({ what, err: error }, 'handler failed'); } });
+const app = await NestFactory.createMicroservice(CoordinatorModule.with(running.coordinator, logger, running.draining), { strategy, logger: frameworkLogger(logger) });
+onShutdown([{ name: 'attempts', close: running.drain }, { name: 'app', close: () => app.close() }, { name: 'place', close: running.release }], { logger });
+await running.begin();
+await app.listen();
+announceReady({ service }, logger);
