@@ -87,7 +87,7 @@ async function misbehave(turn: Turn): Promise<boolean> {
       return false;
     case 'huge-message':
       conversation.rewriteLast(`SIMULATED agent: ${'lorem ipsum '.repeat(HUGE_CHARACTERS / 12)}`);
-      return false;
+      return true;
     default:
       return false;
   }

@@ -34,7 +34,7 @@ export class AgentapiTurn implements DriverSession {
   #runsBefore = 0;
   #takenAt = 0;
   #reportedAt = 0;
-  #sawPrompt = false;
+  #syncsBefore = 0;
   #stopping: string | undefined;
   #begun = false;
   #over = false;
@@ -148,6 +148,7 @@ export class AgentapiTurn implements DriverSession {
     for (let unsettled = 0; ;) {
       this.#after = feed.highestId;
       this.#runsBefore = feed.runs;
+      this.#syncsBefore = feed.syncs;
       const reply = await client.post('user', text, { timeoutMs: limits.postMs, headers });
       const next = await this.#afterPost(reply, { until, mayClear: unsettled === 0 });
       if (next === 'again') {
@@ -164,11 +165,19 @@ export class AgentapiTurn implements DriverSession {
       await this.#parts.feed.changed(BUSY_WAIT_MS);
       return (await this.#awaitReady()) ?? 'again';
     }
-    if (reply.kind === 'unsettled') {
-      if (await this.#wasTaken()) return 'taken';
-      if (how.mayClear && (await this.#clearInput())) return 'again';
-    }
+    if (reply.kind === 'unsettled') return (await this.#afterUnsettled(how.mayClear)) ?? failureOf(reply) ?? 'taken';
+    if (reply.kind === 'ambiguous' && (await this.#isGone())) return failed('crash', 'The agent server has gone while it took the prompt.');
     return failureOf(reply) ?? 'taken';
+  }
+
+  async #afterUnsettled(mayClear: boolean): Promise<'again' | 'taken' | undefined> {
+    if (await this.#wasTaken()) return 'taken';
+    return mayClear && (await this.#clearInput()) ? 'again' : undefined;
+  }
+
+  async #isGone(): Promise<boolean> {
+    await this.#parts.feed.changed(BUSY_WAIT_MS);
+    return !this.#parts.feed.synced;
   }
 
   /** After a doubtful answer: the history holds the prompt, or the agent began to work. */
@@ -218,8 +227,9 @@ export class AgentapiTurn implements DriverSession {
     const { feed } = this.#parts;
     if (this.#stopping !== undefined) return this.#cancelled(failed('stopped', this.#stopping));
     if (feed.lost) return failed('crash', 'The agent server has gone in the middle of its work.');
-    if (this.#promptId() !== undefined) this.#sawPrompt = true;
-    else if (feed.synced && this.#sawPrompt) return failed('lost', 'The agent server forgot the prompt: it was started anew.');
+    // A history that was replayed after the prompt was taken holds it, unless the server is another one.
+    if (feed.synced && feed.syncs > this.#syncsBefore && this.#promptId() === undefined)
+      return failed('lost', 'The agent server forgot the prompt: it was started anew.');
     const breach = this.#breach(Date.now());
     return breach === undefined ? undefined : this.#cancelled(breach);
   }

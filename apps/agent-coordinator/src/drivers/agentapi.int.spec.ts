@@ -232,6 +232,24 @@ describe('a server that comes and goes', () => {
     }
   });
 
+  it('recognises a server that was started anew on the same port', async () => {
+    const first = await Twin.start({ rules: [{ fault: 'slow-turn', delayMs: 5_000 }] });
+    const taken = { yes: false };
+    const session = await new AgentapiDriver({ limits: { ...LIMITS, lostPortMs: 10_000 } }).start(
+      first.task('anything'),
+      () => (taken.yes = true),
+    );
+    await eventually(() => taken.yes);
+    await first.kill();
+    const second = await Twin.start({}, first.ports);
+    try {
+      expect(errorOf(await session.outcome)).toMatchObject({ type: 'network', retryable: true, detail: { class: 'lost' } });
+    } finally {
+      await second.stop();
+      await first.stop();
+    }
+  });
+
   it('waits for a slow start', async () => {
     const slow = await Twin.start({ startDelayMs: 400 });
     try {

@@ -22,6 +22,7 @@ export class EventFeed {
   #fresh = false;
   #lost = false;
   #closed = false;
+  #syncs = 0;
   #goneSince: number | undefined;
   #runs = 0;
   #changedAt = Date.now();
@@ -38,6 +39,11 @@ export class EventFeed {
   /** True once a connection has replayed its history; false again while a reconnect does. */
   get synced(): boolean {
     return this.#synced;
+  }
+
+  /** How often a connection has replayed the history. */
+  get syncs(): number {
+    return this.#syncs;
   }
 
   /** The port is gone for longer than allowed. */
@@ -153,6 +159,7 @@ export class EventFeed {
       this.#messages = this.#replaying;
       this.#replaying = undefined;
       this.#synced = true;
+      this.#syncs += 1;
     } else if (this.#status === status) return;
     if (status === 'running') this.#runs += 1;
     this.#status = status;

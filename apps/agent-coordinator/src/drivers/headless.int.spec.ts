@@ -8,7 +8,7 @@ import type { DriverOutcome, DriverTask } from '../driver.js';
 import { startOf } from '../processes.js';
 import { CommandDriver } from './command.js';
 import { HeadlessDriver } from './headless.js';
-import { Drivers, DriverUnknown } from './index.js';
+import { driverFor, Drivers } from './index.js';
 import { wordsOf } from './program.js';
 import { agentAt } from './twin.fixture.js';
 
@@ -162,10 +162,18 @@ describe('a program as an agent', () => {
 });
 
 describe('the drivers', () => {
-  it('are one instance per kind, and unknown kinds are refused', async () => {
+  it('are one instance per kind and load when they are used', async () => {
     const drivers = new Drivers();
-    const { agent } = task({ driver: 'command' });
-    expect(await drivers.of(agent)).toBe(await drivers.of(agent));
-    await expect(drivers.of(task({ driver: 'remote' }).agent)).rejects.toThrow(DriverUnknown);
+    const { agent } = task({ driver: 'command', endpoint: 'node' });
+    expect(drivers.of(agent)).toBe(drivers.of(agent));
+    expect(await drivers.of(agent).health(agent)).toMatchObject({ available: true });
+    expect(await drivers.of(agent).reattach?.(task({}), {})).toBeNull();
+  });
+
+  it('say of a kind that cannot be driven that it is unavailable', async () => {
+    const absent = task({ driver: 'remote' });
+    const driver = driverFor(absent.agent);
+    expect(await driver.health(absent.agent)).toEqual({ available: false, detail: 'there is no driver for agents of kind remote' });
+    expect(await (await driver.start(absent, () => undefined)).outcome).toMatchObject({ kind: 'failed', error: { retryable: false } });
   });
 });

@@ -1,12 +1,8 @@
-import type { AgentView } from '@taskmaster/contracts';
-import type { AgentDriver } from '../driver.js';
+import type { AgentView, JsonObject } from '@taskmaster/contracts';
+import type { AgentDriver, DriverSession, DriverTask } from '../driver.js';
 import type { AgentapiDriverOptions } from './agentapi.js';
+import { failed } from './failures.js';
 import type { ProgramEnvironment } from './program.js';
-
-/** No driver speaks to this kind of agent. */
-export class DriverUnknown extends Error {
-  override readonly name = 'DriverUnknown';
-}
 
 export interface DriverSettings {
   readonly agentapi?: AgentapiDriverOptions;
@@ -14,40 +10,85 @@ export interface DriverSettings {
   readonly env?: ProgramEnvironment;
 }
 
-/** Gives each agent its driver; a driver's code is loaded when the first agent needs it. */
+type Kind = AgentView['profile']['driver'];
+
+/** Gives each agent its driver; one instance per kind, since an agentapi driver lines up the prompts of a server. */
 export class Drivers {
   readonly #settings: DriverSettings;
-  readonly #loaded = new Map<string, Promise<AgentDriver>>();
+  readonly #made = new Map<Kind, AgentDriver>();
 
   constructor(settings: DriverSettings = {}) {
     this.#settings = settings;
   }
 
-  /** One instance per kind, since an agentapi driver lines up the prompts of a server. @throws DriverUnknown */
-  of(agent: AgentView): Promise<AgentDriver> {
+  of(agent: AgentView): AgentDriver {
     const kind = agent.profile.driver;
-    const known = this.#loaded.get(kind);
-    if (known !== undefined) return known;
-    const loading = this.#load(kind);
-    this.#loaded.set(kind, loading);
-    return loading;
+    const made = this.#made.get(kind) ?? this.#make(kind);
+    this.#made.set(kind, made);
+    return made;
   }
 
-  async #load(kind: AgentView['profile']['driver']): Promise<AgentDriver> {
+  #make(kind: Kind): AgentDriver {
+    const { agentapi, env } = this.#settings;
     switch (kind) {
       case 'agentapi':
-        return new (await import('./agentapi.js')).AgentapiDriver(this.#settings.agentapi);
+        return new LazyDriver(async () => new (await import('./agentapi.js')).AgentapiDriver(agentapi));
       case 'headless':
-        return new (await import('./headless.js')).HeadlessDriver(this.#settings.env);
+        return new LazyDriver(async () => new (await import('./headless.js')).HeadlessDriver(env));
       case 'command':
-        return new (await import('./command.js')).CommandDriver(this.#settings.env);
-      default:
-        throw new DriverUnknown(`no driver for agents of kind ${kind}`);
+        return new LazyDriver(async () => new (await import('./command.js')).CommandDriver(env));
+      case 'remote':
+        return new AbsentDriver(kind);
     }
   }
 }
 
-const shared = new Drivers();
+/** Loads a driver's code with its first use, so that a coordinator without such agents never pays for it. */
+class LazyDriver implements AgentDriver {
+  readonly #load: () => Promise<AgentDriver>;
+  #driver: Promise<AgentDriver> | undefined;
 
-/** The driver of an agent with default settings. @throws DriverUnknown */
-export const driverFor = (agent: AgentView): Promise<AgentDriver> => shared.of(agent);
+  constructor(load: () => Promise<AgentDriver>) {
+    this.#load = load;
+  }
+
+  async start(task: DriverTask, report: (message: string) => void): Promise<DriverSession> {
+    return (await this.#loaded()).start(task, report);
+  }
+
+  async reattach(task: DriverTask, facts: JsonObject): Promise<DriverSession | null> {
+    return (await (await this.#loaded()).reattach?.(task, facts)) ?? null;
+  }
+
+  async health(agent: AgentView): Promise<{ readonly available: boolean; readonly detail: string }> {
+    return (await this.#loaded()).health(agent);
+  }
+
+  #loaded(): Promise<AgentDriver> {
+    this.#driver ??= this.#load();
+    return this.#driver;
+  }
+}
+
+/** Stands for a kind of agent that this release cannot drive: never available, so never chosen. */
+class AbsentDriver implements AgentDriver {
+  readonly #detail: string;
+
+  constructor(kind: Kind) {
+    this.#detail = `there is no driver for agents of kind ${kind}`;
+  }
+
+  start(): Promise<DriverSession> {
+    const outcome = Promise.resolve(failed('refused', `The agent cannot be driven: ${this.#detail}.`, { retryable: false }));
+    return Promise.resolve({ outcome, stop: () => Promise.resolve(), facts: {} });
+  }
+
+  health(): Promise<{ readonly available: boolean; readonly detail: string }> {
+    return Promise.resolve({ available: false, detail: this.#detail });
+  }
+}
+
+const withDefaults = new Drivers();
+
+/** The driver of an agent with default settings. */
+export const driverFor = (agent: AgentView): AgentDriver => withDefaults.of(agent);

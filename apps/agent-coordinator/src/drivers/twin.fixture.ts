@@ -26,15 +26,23 @@ export class Twin {
   #ports: readonly number[] = [];
   #used = 0;
 
-  private constructor(scenario: object) {
+  private constructor(scenario: object, ports: readonly number[]) {
     const path = join(this.folder, 'scenario.json');
     writeFileSync(path, JSON.stringify(scenario));
-    const env = { PATH, LC_ALL: 'C', LOG_LEVEL: 'silent', SIMULATED_AGENT_SCENARIO: path, SIMULATED_AGENT_SESSIONS: String(SESSIONS) };
+    const env = {
+      PATH,
+      LC_ALL: 'C',
+      LOG_LEVEL: 'silent',
+      SIMULATED_AGENT_SCENARIO: path,
+      SIMULATED_AGENT_SESSIONS: String(SESSIONS),
+      SIMULATED_AGENT_PORTS: ports.join(','),
+    };
     this.#child = fork(PROGRAM, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env, execArgv: [] });
   }
 
-  static async start(scenario: object = {}): Promise<Twin> {
-    const twin = new Twin(scenario);
+  /** `ports`: those of an earlier process, to take its place. */
+  static async start(scenario: object = {}, ports: readonly number[] = []): Promise<Twin> {
+    const twin = new Twin(scenario, ports);
     twin.#ports = await new Promise((resolve, reject) => {
       twin.#child.once('message', (message: { readonly ports: readonly number[] }) => {
         resolve(message.ports);
@@ -53,6 +61,17 @@ export class Twin {
       await gone;
     }
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  get ports(): readonly number[] {
+    return this.#ports;
+  }
+
+  /** Ends the process as a power cut does. */
+  async kill(): Promise<void> {
+    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.kill('SIGKILL');
+    await gone;
   }
 
   /** A conversation that no other test has used. */
