@@ -104,6 +104,32 @@ export function isUnknownModel(error: unknown): boolean {
   return /model/i.test(error.message);
 }
 
+type Failing = { readonly provider: string; readonly keyName: string; readonly retryAfterMs: number | undefined; readonly status: number };
+const waiting = ({ retryAfterMs }: Failing): { readonly retryAfterMs?: number } => (retryAfterMs === undefined ? {} : { retryAfterMs });
+
+/** What a status of HTTP means, the first that fits. */
+const BY_STATUS: readonly (readonly [fits: (status: number) => boolean, error: (failing: Failing) => StepError])[] = [
+  [
+    (status) => status === 429 || status === 529,
+    (f) => ({
+      type: 'rate_limit',
+      message: `${f.provider} limits our requests.`,
+      retryable: true,
+      retryAfterMs: f.retryAfterMs ?? RATE_LIMIT_WAIT_MS,
+    }),
+  ],
+  [
+    (status) => status === 401 || status === 403,
+    (f) => ({ type: 'dependency', message: `${f.provider} refuses the key in ${f.keyName}.`, retryable: false }),
+  ],
+  [
+    (status) => status === 408 || status === 504,
+    (f) => ({ type: 'timeout', message: `${f.provider} did not answer in time.`, retryable: true }),
+  ],
+  [(status) => status >= 500, (f) => ({ type: 'network', message: `${f.provider} failed.`, retryable: true, ...waiting(f) })],
+  [() => true, (f) => ({ type: 'validation', message: `${f.provider} refuses the request (${String(f.status)}).`, retryable: false })],
+];
+
 /** An error of a provider in our terms: what kind, whether trying again can help, and when. `overdue`: the time limit had passed. Never carries the key. */
 export function stepErrorOf(
   provider: string,
@@ -112,33 +138,13 @@ export function stepErrorOf(
 ): StepError {
   if (!(error instanceof Error)) return { type: 'internal', message: `${provider} failed without saying how.`, retryable: true };
   const { status, retryAfterMs, timedOut } = failureOf(error, Date.now());
-  const detail = { provider, ...(status === undefined ? {} : { status }) };
-  if (status === undefined) {
-    return timedOut || overdue
-      ? { type: 'timeout', message: `${provider} did not answer in time.`, retryable: true, detail }
-      : { type: 'network', message: `${provider} cannot be reached.`, retryable: true, detail };
+  if (status !== undefined) {
+    const meaning = BY_STATUS.find(([fits]) => fits(status))?.[1];
+    if (meaning !== undefined) return { ...meaning({ provider, keyName, retryAfterMs, status }), detail: { provider, status } };
   }
-  if (status === 429 || status === 529)
-    return {
-      type: 'rate_limit',
-      message: `${provider} limits our requests (${String(status)}).`,
-      retryable: true,
-      retryAfterMs: retryAfterMs ?? RATE_LIMIT_WAIT_MS,
-      detail,
-    };
-  if (status === 401 || status === 403)
-    return { type: 'dependency', message: `${provider} refuses the key in ${keyName} (${String(status)}).`, retryable: false, detail };
-  if (status === 408 || status === 504)
-    return { type: 'timeout', message: `${provider} did not answer in time (${String(status)}).`, retryable: true, detail };
-  if (status >= 500)
-    return {
-      type: 'network',
-      message: `${provider} failed (${String(status)}).`,
-      retryable: true,
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-      detail,
-    };
-  return { type: 'validation', message: `${provider} refuses the request (${String(status)}).`, retryable: false, detail };
+  return timedOut || overdue
+    ? { type: 'timeout', message: `${provider} did not answer in time.`, retryable: true, detail: { provider } }
+    : { type: 'network', message: `${provider} cannot be reached.`, retryable: true, detail: { provider } };
 }
 
 /** Asks the models in order until one is known; remembers which, so that a retired default costs one extra request per process. */

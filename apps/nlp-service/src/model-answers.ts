@@ -154,13 +154,11 @@ export function parseInstructions(value: unknown): Parsed<string> {
 export function parseCheck(value: unknown): Parsed<CompletionCheck> {
   const raw = isJsonObject(value) ? objectsOf(value['findings']) : undefined;
   if (raw === undefined || raw.length === 0) return err(['"findings" is not a list with at least one finding.']);
-  const findings = raw
-    .slice(0, 40)
-    .map((finding) => ({
-      criterion: clean(finding['criterion'], 200),
-      proven: finding['proven'] === true,
-      evidence: clean(finding['evidence'], 150),
-    }));
+  const findings = raw.slice(0, 40).map((finding) => ({
+    criterion: clean(finding['criterion'], 200),
+    proven: finding['proven'] === true,
+    evidence: clean(finding['evidence'], 150),
+  }));
   const unproven = findings.filter(({ proven }) => !proven).map(({ criterion }) => criterion);
   // A model that finds everything proven has still to have found it: no finding, no completion.
   return ok({ complete: unproven.length === 0, findings: findings.slice(0, 24), unproven: unproven.slice(0, 24) });

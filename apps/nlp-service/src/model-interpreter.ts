@@ -1,4 +1,4 @@
-import { err, ok, type InterpreterUse, type Json, type PlanDraft, type Result, type StepError } from '@taskmaster/contracts';
+import { err, ok, type InterpreterUse, type PlanDraft, type Result, type StepError } from '@taskmaster/contracts';
 import type {
   CheckQuestion,
   CompletionCheck,
@@ -17,7 +17,7 @@ type Parser<T> = (value: unknown) => Result<T, readonly string[]>;
 const QUOTED_ANSWER_MAX = 6_000;
 
 function repairOf(question: ModelQuestion, answer: ModelAnswer, faults: readonly string[]): ModelQuestion {
-  const said = JSON.stringify(answer.value as Json) as string | undefined;
+  const said = JSON.stringify(answer.value) as string | undefined;
   return {
     ...question,
     user: [

@@ -274,7 +274,7 @@ describe.each(WIRES)('the $name interpreter against a server that speaks its wir
     ];
     const answer = await wire
       .connect(url, ['m'])
-      .decomposeTask({ ...UNDERSTOOD, text: 'Add login', context: {}, hasRepository: true, enableAgentCoordination: true } as never);
+      .decomposeTask({ ...UNDERSTOOD, text: 'Add login', context: {}, hasRepository: true, enableAgentCoordination: true });
     expect(answer).toMatchObject({ ok: true, value: { value: { steps: [{ kind: 'agent.run', id: 'do-tm-merge-1' }] } } });
   });
 });

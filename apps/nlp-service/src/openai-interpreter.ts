@@ -27,18 +27,25 @@ function valueOf(text: string): unknown {
   }
 }
 
+/** Why there is no answer to read; undefined when there is one. */
+function refusalOf({ message, finish_reason: reason }: OpenAI.ChatCompletion.Choice): StepError | undefined {
+  if ((message.refusal ?? '') !== '' || reason === 'content_filter') return refused('The model declined to work on this requirement.');
+  if (reason === 'length') return refused(`The model's answer is longer than ${String(ANSWER_TOKENS_MAX)} tokens; split the requirement.`);
+  return undefined;
+}
+
+function usageOf({ model, usage }: OpenAI.ChatCompletion): Omit<ModelAnswer, 'value'> {
+  if (usage === undefined) return { model, inputTokens: 0, outputTokens: 0 };
+  const { prompt_tokens: inputTokens, completion_tokens: outputTokens } = usage;
+  const costUsd = costOf(model, { input: inputTokens, output: outputTokens });
+  return { model, inputTokens, outputTokens, ...(costUsd === undefined ? {} : { costUsd }) };
+}
+
 function answerOf(completion: OpenAI.ChatCompletion): Result<ModelAnswer, StepError> {
   const choice = completion.choices[0];
   if (choice === undefined) return err(refused('The model gave no answer.'));
-  const { message, finish_reason: reason } = choice;
-  if ((message.refusal ?? '') !== '' || reason === 'content_filter') return err(refused('The model declined to work on this requirement.'));
-  if (reason === 'length')
-    return err(refused(`The model's answer is longer than ${String(ANSWER_TOKENS_MAX)} tokens; split the requirement.`));
-  const { model, usage } = completion;
-  const inputTokens = usage?.prompt_tokens ?? 0;
-  const outputTokens = usage?.completion_tokens ?? 0;
-  const costUsd = usage === undefined ? undefined : costOf(model, { input: inputTokens, output: outputTokens });
-  return ok({ value: valueOf(message.content ?? ''), model, inputTokens, outputTokens, ...(costUsd === undefined ? {} : { costUsd }) });
+  const refusal = refusalOf(choice);
+  return refusal === undefined ? ok({ value: valueOf(choice.message.content ?? ''), ...usageOf(completion) }) : err(refusal);
 }
 
 /** OpenAI's API, or one that speaks it at another base URL, through its SDK: the answer is bound to a JSON schema. */

@@ -45,12 +45,15 @@ const STARTS_OBJECT =
 /** Whether a phrase begins with a verb that asks for work. `sure` refuses words that may be nouns unless an object follows. */
 export function startsWithAction(text: string, sure: boolean): boolean {
   const [first, second] = firstWords(text);
-  if (/^(?:is|are|was|were|be|should|must|can|will|has|have|does)$/.test(second)) return false;
-  if (ACTION_VERBS.has(first) || first === 'dockerize' || first === 're-write') return second !== '' || !sure;
-  if (!AMBIGUOUS_VERBS.has(first)) return !sure && second !== '' && isTaggedImperative(text);
-  if (STARTS_OBJECT.test(second) || (second === 'to' && /^(?:deploy|release|ship|switch|upload|map|link)$/.test(first))) return true;
-  return !sure && second !== '' && isTaggedImperative(text);
+  if (NO_OBJECT.test(second) || (second === '' && (sure || !ACTION_VERBS.has(first)))) return false;
+  if (ACTION_VERBS.has(first) || takesObject(first, second)) return true;
+  return !sure && isTaggedImperative(text);
 }
+
+const NO_OBJECT = /^(?:is|are|was|were|be|should|must|can|will|has|have|does)$/;
+const takesObject = (first: string, second: string): boolean =>
+  AMBIGUOUS_VERBS.has(first) &&
+  (STARTS_OBJECT.test(second) || (second === 'to' && /^(?:deploy|release|ship|switch|upload|map|link)$/.test(first)));
 
 function isTaggedImperative(text: string): boolean {
   const tags = tagWords(text, 8)[0]?.tags ?? [];
@@ -87,22 +90,28 @@ function splitOrder(text: string, follows: boolean): readonly Clause[] {
   return splitAfter(text, follows);
 }
 
-function splitAfter(text: string, follows: boolean): readonly Clause[] {
+/** What is said to come first and what then: "after a, b" or "b once a"; undefined when neither is said. */
+function readAfter(text: string): { readonly earlier: string; readonly main: string; readonly leads: boolean } | undefined {
   const leading = LEADING_AFTER.exec(text);
-  const trailing = leading === null && startsWithAction(text, false) ? TRAILING_AFTER.exec(text) : null;
-  const earlier = leading?.[1] ?? trailing?.[2];
-  const main = leading?.[2] ?? trailing?.[1];
-  if (earlier === undefined || main === undefined) return [{ text, follows }];
-  const imperative = imperativeOfGerund(earlier);
+  if (leading !== null) return { earlier: leading[1] ?? '', main: leading[2] ?? '', leads: true };
+  const trailing = startsWithAction(text, false) ? TRAILING_AFTER.exec(text) : null;
+  return trailing === null ? undefined : { earlier: trailing[2] ?? '', main: trailing[1] ?? '', leads: false };
+}
+
+const IS_STATE = /\b(?:is|are|works?|done|finished|ready|exists?|complete|merged|lands?)\b/i;
+
+function splitAfter(text: string, follows: boolean): readonly Clause[] {
+  const said = readAfter(text);
+  if (said === undefined) return [{ text, follows }];
+  const imperative = imperativeOfGerund(said.earlier);
   if (imperative !== undefined)
     return [
       { text: imperative, follows },
-      { text: main, follows: true },
+      { text: said.main, follows: true },
     ];
   // "after five minutes", "after login" say when it happens, not what is built first.
-  if (leading === null && !/\b(?:is|are|works?|done|finished|ready|exists?|complete|merged|lands?)\b/i.test(earlier))
-    return [{ text, follows }];
-  return [{ text: main, follows, after: earlier }];
+  if (!said.leads && !IS_STATE.test(said.earlier)) return [{ text, follows }];
+  return [{ text: said.main, follows, after: said.earlier }];
 }
 
 /** "a script to parse logs and print totals": the second verb belongs to the purpose of the first. */
@@ -111,9 +120,12 @@ const PURPOSE = /\bto\s+([a-z]+)\b/i;
 function opensWork(part: string, joint: string, clauses: readonly string[]): boolean {
   if (!startsWithAction(stripOpening(clauses[0] ?? ''), false)) return false;
   if (joint.includes(';')) return true;
-  const purpose = PURPOSE.exec(clauses.at(-1) ?? '')?.[1]?.toLowerCase() ?? '';
-  const purposeful = !joint.includes(',') && (ACTION_VERBS.has(purpose) || AMBIGUOUS_VERBS.has(purpose));
-  return !purposeful && startsWithAction(part, true);
+  return !(isPurpose(clauses.at(-1) ?? '') && !joint.includes(',')) && startsWithAction(part, true);
+}
+
+function isPurpose(clause: string): boolean {
+  const verb = PURPOSE.exec(clause)?.[1]?.toLowerCase() ?? '';
+  return ACTION_VERBS.has(verb) || AMBIGUOUS_VERBS.has(verb);
 }
 
 /** Splits at "and", commas and semicolons where a new verb of work begins. */

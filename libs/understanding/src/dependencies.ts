@@ -76,22 +76,24 @@ const isAuthentication = ({ item }: Known): boolean =>
   AUTHENTICATION_ITSELF.test(item.title) && item.type !== 'bugfix' && !/\b(?:page|screen|form)\b/i.test(item.title);
 const isApi = ({ item }: Known): boolean => item.type === 'api';
 
-/** Whether `later` naturally comes after `earlier`: data, then the interface of a service, then what people see. */
-function comesAfter(later: Known, earlier: Known, alone: boolean): boolean {
-  const { type } = later.item;
-  const related = alone || shares(later, earlier);
-  if (earlier.item.type === 'data') return ['api', 'feature', 'ui', 'security', 'performance'].includes(type) && related;
-  if (isAuthentication(earlier))
-    return (
-      !isAuthentication(later) &&
-      !isApi(later) &&
-      ['feature', 'ui', 'security'].includes(type) &&
-      NEEDS_AUTHENTICATION.test(later.item.title)
-    );
-  if (isApi(earlier)) return type === 'ui' && related;
-  if (earlier.item.type === 'feature') return type === 'ui' && shares(later, earlier);
-  return false;
-}
+type Rule = (later: Known, earlier: Known, related: boolean) => boolean;
+const USES_DATA = new Set(['api', 'feature', 'ui', 'security', 'performance']);
+const USES_AUTHENTICATION = new Set(['feature', 'ui', 'security']);
+
+/** Data, then the interface of a service, then what people see; authentication before what needs it. */
+const RULES: readonly Rule[] = [
+  (later, earlier, related) => earlier.item.type === 'data' && USES_DATA.has(later.item.type) && related,
+  (later, earlier) =>
+    isAuthentication(earlier) &&
+    !isAuthentication(later) &&
+    USES_AUTHENTICATION.has(later.item.type) &&
+    NEEDS_AUTHENTICATION.test(later.item.title),
+  (later, earlier, related) => isApi(earlier) && later.item.type === 'ui' && related,
+  (later, earlier) => earlier.item.type === 'feature' && later.item.type === 'ui' && shares(later, earlier),
+];
+
+const comesAfter = (later: Known, earlier: Known, alone: boolean): boolean =>
+  RULES.some((rule) => rule(later, earlier, alone || shares(later, earlier)));
 
 function addNatural(graph: Graph, known: readonly Known[]): void {
   const built = known.filter(isBuilt);

@@ -151,11 +151,15 @@ function readOne(reader: Reader, clause: Clause, sentence: string, labels: boole
   if (reading.kind === 'criterion') addCriterion(reader, reading.text);
   if (reading.kind === 'criterion' || reading.kind === 'nothing') return [];
   const added = reading.kind === 'bug' ? addBug(reader, reading.text, sentence) : addWork(reader, reading, sentence);
-  if (clause.after !== undefined) reader.named.push({ indexes: added, after: clause.after });
-  const before = clause.follows ? reader.previous : [];
-  for (const index of added) for (const earlier of before) if (earlier < index) reader.drafts[index]?.after.add(earlier);
+  orderClause(reader, clause, added);
   if (added.length > 0) reader.previous = added;
   return added;
+}
+
+function orderClause(reader: Reader, clause: Clause, added: readonly number[]): void {
+  if (clause.after !== undefined) reader.named.push({ indexes: added, after: clause.after });
+  if (!clause.follows) return;
+  for (const index of added) for (const earlier of reader.previous) if (earlier < index) reader.drafts[index]?.after.add(earlier);
 }
 
 function readSentence(reader: Reader, sentence: string, labels: boolean): readonly number[] {

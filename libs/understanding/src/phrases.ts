@@ -62,25 +62,30 @@ const PART_VERBS = new Set([
   'install',
 ]);
 
-/** Splits "a, b, and c" at its own commas and last "and"; parentheses hold together. */
-export function splitList(text: string): readonly string[] {
+const DEPTH: Readonly<Record<string, number>> = { '(': 1, '[': 1, ')': -1, ']': -1 };
+
+/** The parts between commas and semicolons that stand outside parentheses. */
+function splitCommas(text: string): readonly string[] {
   const parts: string[] = [];
   let depth = 0;
   let start = 0;
   for (let i = 0; i < text.length && parts.length < LIST_MAX; i += 1) {
-    const mark = text[i];
-    if (mark === '(' || mark === '[') depth += 1;
-    if (mark === ')' || mark === ']') depth = Math.max(0, depth - 1);
-    if (depth > 0) continue;
-    if (mark === ',' || mark === ';') {
+    const mark = text.charAt(i);
+    depth = Math.max(0, depth + (DEPTH[mark] ?? 0));
+    if (depth === 0 && (mark === ',' || mark === ';')) {
       parts.push(text.slice(start, i));
       start = i + 1;
     }
   }
-  parts.push(text.slice(start));
-  const last = parts.pop() ?? '';
-  const joined = parts.length === 0 ? splitPair(last) : splitLast(last);
-  return [...parts, ...joined]
+  return [...parts, text.slice(start)];
+}
+
+/** Splits "a, b, and c" at its own commas and last "and"; parentheses hold together. */
+export function splitList(text: string): readonly string[] {
+  const parts = splitCommas(text);
+  const last = parts.at(-1) ?? '';
+  const joined = parts.length === 1 ? splitPair(last) : splitLast(last);
+  return [...parts.slice(0, -1), ...joined]
     .map((part) => part.replace(/^\s*(?:and|or|as well as|plus|&)\s+/i, '').trim())
     .filter((part) => part !== '')
     .slice(0, LIST_MAX);
@@ -109,22 +114,24 @@ export function trimHead(text: string): string {
 
 const singularHead = (head: string): string => (head.endsWith('s') ? head.slice(0, -1) : head);
 
+const wordsOf = (text: string): readonly string[] => text.split(/\s+/);
+const headOf = (text: string): string => (wordsOf(text).at(-1) ?? '').toLowerCase();
+const TAIL = /^(.{1,60}?)(\s+(?:to|for|in|on|from|into|of)\s+.+)$/i;
+
 /** Gives each conjunct what the last one carries for all: a head ("CSV and JSON export") or a tail ("a and b to the list"). */
 function distribute(parts: readonly string[]): readonly string[] {
-  const last = parts.at(-1) ?? '';
-  const tail = /^(.{1,60}?)(\s+(?:to|for|in|on|from|into|of)\s+.+)$/i.exec(last);
-  const core = (tail?.[1] ?? last).split(/\s+/);
-  const head = core.at(-1) ?? '';
-  const shared =
-    core.length > 1 &&
-    SHARED_HEADS.has(head.toLowerCase()) &&
-    parts.slice(0, -1).every((part) => part.split(/\s+/).length <= 2 && !SHARED_HEADS.has(part.split(/\s+/).at(-1)?.toLowerCase() ?? ''));
+  const last = parts.slice(-1).join('');
+  const before = parts.slice(0, -1);
+  const tail = TAIL.exec(last);
   const suffix = tail?.[2] ?? '';
-  if (!shared)
-    return suffix === '' || parts.slice(0, -1).some((part) => /\s(?:to|for|in|on|from|into|of)\s/i.test(part))
-      ? parts
-      : [...parts.slice(0, -1).map((part) => part + suffix), last];
-  return [...parts.slice(0, -1), core.slice(0, -1).join(' ')].map((part) => `${part} ${singularHead(head)}${suffix}`);
+  const core = wordsOf(tail?.[1] ?? last);
+  const head = wordsOf(tail?.[1] ?? last).slice(-1).join('');
+  const bareBefore = before.every((part) => wordsOf(part).length <= 2 && !SHARED_HEADS.has(headOf(part)));
+  if (core.length > 1 && SHARED_HEADS.has(head.toLowerCase()) && bareBefore) {
+    return [...before, core.slice(0, -1).join(' ')].map((part) => `${part} ${singularHead(head)}${suffix}`);
+  }
+  const tailed = before.some((part) => /\s(?:to|for|in|on|from|into|of)\s/i.test(part));
+  return tailed ? parts : [...before.map((part) => part + suffix), last];
 }
 
 const partVerb = (verb: string): string => (PART_VERBS.has(verb) ? verb : 'implement');
@@ -168,35 +175,33 @@ function splitModifiers(verb: string, head: string): { readonly rest: string; re
   };
 }
 
+const ONE_THING_VERB = /^(?:let|ensure|move|convert|rename|replace|migrate|switch|compare|connect|sync|integrate|split|merge|make)$/;
+const ONE_THING_WORD = /\b(?:so that|because|which|that|where|when|if|between|both|from)\b/i;
+const PAIR_VERB = /^(?:add|implement|create|build|develop|support|fix|remove|write|delete|design|introduce|upgrade|document)$/;
+const GOVERNS = /\s(?:for|to|in|of|from|with|by|against|on)\s/i;
+
+/** "support for English, German and French" lists what the preposition governs, not what is to be made. */
+const isGoverned = (parts: readonly string[]): boolean =>
+  GOVERNS.test(parts[0] ?? '') && !parts.slice(1).some((part) => GOVERNS.test(part) || /^(?:a|an|the)\s/i.test(part));
+
+/** "unit and integration tests": the first word of the pair leans on the head of the second. */
+function leansOnHead(first: string, second: string): boolean {
+  const [article = '', ...rest] = wordsOf(second);
+  if (wordsOf(first).length > 1 || rest.length === 0) return false;
+  return !/^(?:a|an|the|our|its|quoted\d+q)$/i.test(article) && !SHARED_HEADS.has(headOf(second));
+}
+
+function isPair(verb: string, object: string, [first = '', second = '']: readonly string[]): boolean {
+  const plain = !/\s(?:to|for|in|on|of|from|with|by|as)\s/i.test(object) && wordsOf(first).length <= 4 && wordsOf(second).length <= 4;
+  return plain && PAIR_VERB.test(verb) && !leansOnHead(first, second);
+}
+
 /** Several noun phrases after one verb: "add login, registration and logout". Undefined when it is one thing. */
 function readCoordination(verb: string, object: string): readonly Work[] | undefined {
-  if (
-    /^(?:let|ensure|move|convert|rename|replace|migrate|switch|compare|connect|sync|integrate|split|merge|make)$/.test(verb) ||
-    /\b(?:so that|because|which|that|where|when|if|between|both|from)\b/i.test(object)
-  )
-    return undefined;
+  if (ONE_THING_VERB.test(verb) || ONE_THING_WORD.test(object)) return undefined;
   const parts = splitList(object);
-  if (parts.length < 2 || parts.some((part) => part.split(/\s+/).length > 9)) return undefined;
-  // "support for English, German and French" lists what the preposition governs, not what is to be made.
-  const governed = /\s(?:for|to|in|of|from|with|by|against|on)\s/i;
-  if (governed.test(parts[0] ?? '') && !parts.slice(1).some((part) => governed.test(part) || /^(?:a|an|the)\s/i.test(part)))
-    return undefined;
-  if (parts.length === 2) {
-    const [first = '', second = ''] = parts;
-    const plain =
-      !/\s(?:to|for|in|on|of|from|with|by|as)\s/i.test(object) && first.split(/\s+/).length <= 4 && second.split(/\s+/).length <= 4;
-    const modifiesHead =
-      first.split(/\s+/).length === 1 &&
-      second.split(/\s+/).length > 1 &&
-      !/^(?:a|an|the|our|its|quoted\d+q)$/i.test(second.split(/\s+/)[0] ?? '') &&
-      !SHARED_HEADS.has(second.split(/\s+/).at(-1)?.toLowerCase() ?? '');
-    if (
-      !plain ||
-      modifiesHead ||
-      !/^(?:add|implement|create|build|develop|support|fix|remove|write|delete|design|introduce|upgrade|document)$/.test(verb)
-    )
-      return undefined;
-  }
+  if (parts.length < 2 || isGoverned(parts) || parts.some((part) => wordsOf(part).length > 9)) return undefined;
+  if (parts.length === 2 && !isPair(verb, object, parts)) return undefined;
   return distribute(parts).map((part) => ({ verb, object: trimHead(part) }));
 }
 

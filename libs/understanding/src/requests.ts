@@ -50,24 +50,27 @@ function splitVerb(text: string): Reading {
   return { kind: 'work', verb: `${verb} ${particle[0].trim()}`, object: object.slice(particle[0].length) };
 }
 
+const isVerb = (word: string): boolean => ACTION_VERBS.has(word) || AMBIGUOUS_VERBS.has(word);
+/** Whether a person who "should …" is to be enabled rather than promised something. */
+const enables = (subject: string, verb: string, rest: string): boolean =>
+  PERSON_SUBJECT.test(subject) && !STATIVE_VERBS.has(verb) && (!MEASURE.test(rest) || isVerb(verb));
+/** Whether a system that "should …" is to be taught something rather than held to a rule. */
+const teaches = (subject: string, verb: string, rest: string): boolean =>
+  SYSTEM_SUBJECT.test(subject) &&
+  !MEASURE.test(rest) &&
+  (ENABLING_VERBS.has(verb) || ACTION_VERBS.has(verb) || (AMBIGUOUS_VERBS.has(verb) && !STATIVE_VERBS.has(verb)));
+
 function readModal(text: string): Reading | null {
   const found = MODAL.exec(text);
   if (found === null) return null;
   const [, subject = '', modal = '', rest = ''] = found;
   if (/not|n't/i.test(modal)) return { kind: 'criterion', text };
   const able = /^be (?:able|allowed) to\s+(.+)$/i.exec(rest);
-  if (able !== null) return { kind: 'work', verb: 'let', object: `${subject.toLowerCase()} ${able[1] ?? ''}` };
+  if (able !== null) return { kind: 'work', verb: 'let', object: `${subject.toLowerCase()} ${able.slice(1).join('')}` };
   const verb = firstWord(rest);
-  const weak = /^(?:can|may|will)$/i.test(modal);
-  if (
-    PERSON_SUBJECT.test(subject) &&
-    !STATIVE_VERBS.has(verb) &&
-    (!MEASURE.test(rest) || ACTION_VERBS.has(verb) || AMBIGUOUS_VERBS.has(verb))
-  )
-    return { kind: 'work', verb: 'let', object: `${lowerFirst(subject)} ${rest}` };
-  const builds = ENABLING_VERBS.has(verb) || ACTION_VERBS.has(verb) || (AMBIGUOUS_VERBS.has(verb) && !STATIVE_VERBS.has(verb));
-  if (builds && !MEASURE.test(rest) && SYSTEM_SUBJECT.test(subject)) return splitVerb(rest);
-  return weak ? NOTHING : { kind: 'criterion', text };
+  if (enables(subject, verb, rest)) return { kind: 'work', verb: 'let', object: `${lowerFirst(subject)} ${rest}` };
+  if (teaches(subject, verb, rest)) return splitVerb(rest);
+  return /^(?:can|may|will)$/i.test(modal) ? NOTHING : { kind: 'criterion', text };
 }
 
 const lowerFirst = (text: string): string => (/^\p{Lu}\p{Ll}/u.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text);
@@ -140,8 +143,13 @@ function readStatement(text: string, opened: string, labels: boolean): Reading {
   if (wish !== null) return { kind: 'work', verb: 'add', object: wish[1] ?? '' };
   const modal = readModal(opened);
   if (modal !== null && modal.kind !== 'nothing') return modal;
-  if (SYMPTOM.test(opened) && !/\?$/.test(text) && opened.split(/\s+/).length >= 3) return { kind: 'bug', text: opened };
-  if (MEASURE.test(opened) && opened.split(/\s+/).length <= 14) return { kind: 'criterion', text: opened };
+  return readRemark(text, opened, labels);
+}
+
+function readRemark(text: string, opened: string, labels: boolean): Reading {
+  const length = opened.split(/\s+/).length;
+  if (SYMPTOM.test(opened) && !text.endsWith('?') && length >= 3) return { kind: 'bug', text: opened };
+  if (MEASURE.test(opened) && length <= 14) return { kind: 'criterion', text: opened };
   return labels && isLabel(opened, 10) ? { kind: 'work', verb: 'implement', object: lowerLabel(opened) } : NOTHING;
 }
 

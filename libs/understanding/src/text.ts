@@ -80,14 +80,11 @@ export function clipBytes(text: string, bytes: number): string {
 
 /** One alphabet of punctuation, no invisible characters, no long runs of the same mark; at most REQUIREMENT_BYTES_MAX bytes. */
 export function normaliseText(raw: string): string {
-  return (
-    clipBytes(raw, REQUIREMENT_BYTES_MAX)
-      .replace(/\r\n?/g, '\n')
-      // eslint-disable-next-line no-control-regex -- control and invisible characters are what is removed here
-      .replace(/[\u0000-\u0008\u000b-\u001f\u007f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]/g, ' ')
-      .replace(PUNCTUATION_PATTERN, (mark) => PUNCTUATION[mark] ?? mark)
-      .replace(/([.!?,;:()"'*_~=#<>|\\/-])\1{3,}/g, '$1$1$1')
-  );
+  return clipBytes(raw, REQUIREMENT_BYTES_MAX)
+    .replace(/\r\n?/g, '\n')
+    .replace(/[\u0000-\u0008\u000b-\u001f\u007f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]/g, ' ')
+    .replace(PUNCTUATION_PATTERN, (mark) => PUNCTUATION[mark] ?? mark)
+    .replace(/([.!?,;:()"'*_~=#<>|\\/-])\1{3,}/g, '$1$1$1');
 }
 
 const SECTION_WORDS: readonly (readonly [RegExp, Section])[] = [
