@@ -1,10 +1,34 @@
 import {
-  EVENT_DATA_BYTES_MAX, isClientCommandType, schemaVersionOf, utf8Bytes,
-  type CommandAnswer, type CommandEnvelope, type DomainEvent, type StreamId, type TenantId, type Timestamp,
+  EVENT_DATA_BYTES_MAX,
+  isClientCommandType,
+  schemaVersionOf,
+  utf8Bytes,
+  type CommandAnswer,
+  type CommandEnvelope,
+  type DomainEvent,
+  type StreamId,
+  type TenantId,
+  type Timestamp,
 } from '@taskmaster/contracts';
-import { agentQuotaKey, tenantQuotaKey, type AppendGroup, type QuotaRequest, type StoredAnswer, type UnplacedEvent } from '@taskmaster/event-log';
 import {
-  agentRow, apiKeyRows, deciderOf, quotaChanges, stepRows, workflowRow, type Access, type Agent, type Decision, type Workflow,
+  agentQuotaKey,
+  tenantQuotaKey,
+  type AppendGroup,
+  type QuotaRequest,
+  type StoredAnswer,
+  type UnplacedEvent,
+} from '@taskmaster/event-log';
+import {
+  agentRow,
+  apiKeyRows,
+  deciderOf,
+  quotaChanges,
+  stepRows,
+  workflowRow,
+  type Access,
+  type Agent,
+  type Decision,
+  type Workflow,
 } from '@taskmaster/workflow';
 import { factOf, type Entry } from './entry.js';
 
@@ -77,7 +101,14 @@ export function decideStream(entry: Entry, pendings: readonly Pending[], context
     }
   }
   const after: Entry = { ...entry, tenantId, version: folding.version, state: folding.state };
-  return { before: entry, after, events: folding.events, answers: folding.answers, refused, group: groupOf(entry, after, folding, context) };
+  return {
+    before: entry,
+    after,
+    events: folding.events,
+    answers: folding.answers,
+    refused,
+    group: groupOf(entry, after, folding, context),
+  };
 }
 
 function decideOne(entry: Entry, folding: Folding, pending: Pending, context: DecidingContext): void {
@@ -89,13 +120,19 @@ function decideOne(entry: Entry, folding: Folding, pending: Pending, context: De
     slotFree: !pending.slotTaken && (envelope.command.type === 'AdmitWorkflow' || context.slotFree(envelope.tenantId)),
     agentFree: !pending.agentTaken,
   });
-  const answer = decision.kind === 'accepted' ? record(entry, folding, envelope, { events: decision.events, now: context.now }) : answerOf(decision);
+  const answer =
+    decision.kind === 'accepted' ? record(entry, folding, envelope, { events: decision.events, now: context.now }) : answerOf(decision);
   folding.answers.push({ pending, answer });
   if (isClientCommandType(envelope.command.type) && answer.outcome !== 'later') folding.stored.push({ commandId: envelope.id, answer });
 }
 
 /** Folds the events of an accepted command, unless one is too large: then none of them happened. */
-function record(entry: Entry, folding: Folding, envelope: CommandEnvelope, decided: { readonly events: readonly DomainEvent[]; readonly now: Timestamp }): CommandAnswer {
+function record(
+  entry: Entry,
+  folding: Folding,
+  envelope: CommandEnvelope,
+  decided: { readonly events: readonly DomainEvent[]; readonly now: Timestamp },
+): CommandAnswer {
   if (decided.events.length === 0) return { outcome: 'noop', detail: 'nothing to record' };
   const { now } = decided;
   const decider = deciderOf(entry.category);
@@ -117,7 +154,11 @@ function record(entry: Entry, folding: Folding, envelope: CommandEnvelope, decid
 }
 
 const causeOf = ({ id, actor, correlationId, causationId, traceparent }: CommandEnvelope) => ({
-  commandId: id, actor, correlationId, ...(causationId === undefined ? {} : { causationId }), ...(traceparent === undefined ? {} : { traceparent }),
+  commandId: id,
+  actor,
+  correlationId,
+  ...(causationId === undefined ? {} : { causationId }),
+  ...(traceparent === undefined ? {} : { traceparent }),
 });
 
 function answerOf(decision: Exclude<Decision<DomainEvent>, { kind: 'accepted' }>): CommandAnswer {
@@ -142,8 +183,14 @@ type Rows = Pick<AppendGroup, 'workflow' | 'steps' | 'agent' | 'apiKeys' | 'quot
 function groupOf(entry: Entry, after: Entry, folding: Folding, context: DecidingContext): AppendGroup {
   const rows: Rows = folding.events.length === 0 ? { quotas: [] } : rowsOf(entry, after, context);
   return {
-    stream: entry.stream, category: entry.category, tenantId: after.tenantId ?? ('' as TenantId), expectedVersion: entry.version, previousHash: entry.hash,
-    events: folding.events.map(({ event }) => event), answers: folding.stored, ...rows,
+    stream: entry.stream,
+    category: entry.category,
+    tenantId: after.tenantId ?? ('' as TenantId),
+    expectedVersion: entry.version,
+    previousHash: entry.hash,
+    events: folding.events.map(({ event }) => event),
+    answers: folding.stored,
+    ...rows,
   };
 }
 
@@ -152,7 +199,11 @@ function rowsOf(before: Entry, after: Entry, context: DecidingContext): Rows {
     case 'workflow': {
       const [was, is] = [before.state as Workflow, after.state as Workflow];
       const workflow = workflowRow(is);
-      return { ...(workflow === undefined ? {} : { workflow }), steps: stepRows(was, is), quotas: quotasOf(was, is, after.tenantId ?? '', context) };
+      return {
+        ...(workflow === undefined ? {} : { workflow }),
+        steps: stepRows(was, is),
+        quotas: quotasOf(was, is, after.tenantId ?? '', context),
+      };
     }
     case 'agent': {
       const agent = agentRow(after.state as Agent);

@@ -1,4 +1,14 @@
-import { CHAIN_START, categoryOf, invariant, type DomainEvent, type EventType, type Fact, type StreamCategory, type StreamId, type TenantId } from '@taskmaster/contracts';
+import {
+  CHAIN_START,
+  categoryOf,
+  invariant,
+  type DomainEvent,
+  type EventType,
+  type Fact,
+  type StreamCategory,
+  type StreamId,
+  type TenantId,
+} from '@taskmaster/contracts';
 import type { StoredEvent } from '@taskmaster/event-log';
 import { deciderOf, upcast } from '@taskmaster/workflow';
 

@@ -1,5 +1,12 @@
 import {
-  deriveUuid, isClientCommandType, type CommandAnswer, type CommandEnvelope, type DomainEvent, type StreamId, type TenantId, type Timestamp,
+  deriveUuid,
+  isClientCommandType,
+  type CommandAnswer,
+  type CommandEnvelope,
+  type DomainEvent,
+  type StreamId,
+  type TenantId,
+  type Timestamp,
 } from '@taskmaster/contracts';
 import { Batcher, tenantQuotaKey, type EarlierAnswer, type EventStore, type GroupOutcome, type QuotaCount } from '@taskmaster/event-log';
 import type { Agent } from '@taskmaster/workflow';
@@ -35,7 +42,12 @@ export interface HandlerOptions {
   /** Told of the quota rows a commit touched. */
   readonly onQuotas?: (quotas: readonly QuotaCount[]) => void;
   /** Told of what went wrong; the command is answered `fault`. */
-  readonly onFault?: (fault: { readonly detail: string; readonly error?: unknown; readonly stream?: string; readonly commandId?: string }) => void;
+  readonly onFault?: (fault: {
+    readonly detail: string;
+    readonly error?: unknown;
+    readonly stream?: string;
+    readonly commandId?: string;
+  }) => void;
   readonly cachedStreamsMax?: number;
 }
 
@@ -99,7 +111,10 @@ export class CommandHandler {
   }
 
   /** Loads, decides and appends once; what is to be decided again comes back. */
-  private async round(work: Batch, stale: ReadonlySet<StreamId>): Promise<{ readonly again: Batch; readonly stale: ReadonlySet<StreamId> }> {
+  private async round(
+    work: Batch,
+    stale: ReadonlySet<StreamId>,
+  ): Promise<{ readonly again: Batch; readonly stale: ReadonlySet<StreamId> }> {
     const entries = await this.entries(work, stale);
     const context = await this.context(work);
     const decided = [...work].map(([stream, pendings]) => decideStream(entries.get(stream) ?? absentEntry(stream), pendings, context));
@@ -192,12 +207,21 @@ export class CommandHandler {
     for (const { version, data, event } of events) {
       const { type, occurredAt, correlationId, traceparent } = event;
       committed.push({
-        position: outcome.firstPosition + version - before.version - 1, stream: before.stream, version, tenantId: entry.tenantId ?? ('' as TenantId),
-        type, data, occurredAt, correlationId, ...(traceparent === undefined ? {} : { traceparent }),
+        position: outcome.firstPosition + version - before.version - 1,
+        stream: before.stream,
+        version,
+        tenantId: entry.tenantId ?? ('' as TenantId),
+        type,
+        data,
+        occurredAt,
+        correlationId,
+        ...(traceparent === undefined ? {} : { traceparent }),
       });
     }
     for (const { pending, answer } of decided.answers) {
-      pending.answer(answer.outcome === 'accepted' ? { ...answer, position: outcome.firstPosition + answer.version - before.version - 1 } : answer);
+      pending.answer(
+        answer.outcome === 'accepted' ? { ...answer, position: outcome.firstPosition + answer.version - before.version - 1 } : answer,
+      );
     }
     this.loader.snapshot(before.version, entry).catch((error: unknown) => {
       this.options.onFault?.({ detail: 'a snapshot was not written', error, stream: before.stream });
@@ -222,7 +246,8 @@ export class CommandHandler {
   }
 
   private refuse(pending: Pending, answer: Answer): void {
-    if (answer.outcome === 'fault') this.options.onFault?.({ detail: answer.detail, stream: pending.envelope.stream, commandId: pending.envelope.id });
+    if (answer.outcome === 'fault')
+      this.options.onFault?.({ detail: answer.detail, stream: pending.envelope.stream, commandId: pending.envelope.id });
     pending.answer(answer);
   }
 

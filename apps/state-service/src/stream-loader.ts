@@ -78,7 +78,13 @@ export class StreamLoader {
 
   private async fromSnapshots(streams: readonly StreamId[]): Promise<readonly Entry[]> {
     const snapshots = await this.store.readSnapshots(streams, REDUCER_VERSION);
-    return snapshots.map(({ stream, tenantId, version, hash, stateText }) => ({ ...absentEntry(stream), tenantId, version, hash, state: JSON.parse(stateText) as unknown }));
+    return snapshots.map(({ stream, tenantId, version, hash, stateText }) => ({
+      ...absentEntry(stream),
+      tenantId,
+      version,
+      hash,
+      state: JSON.parse(stateText) as unknown,
+    }));
   }
 }
 

@@ -1,6 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
-  CHAIN_START, deriveUuid, eventIdOf, streamOf, timestampOf, type CommandId, type NewEvent, type StreamId, type TenantId,
+  CHAIN_START,
+  deriveUuid,
+  eventIdOf,
+  streamOf,
+  timestampOf,
+  type CommandId,
+  type NewEvent,
+  type StreamId,
+  type TenantId,
 } from '@taskmaster/contracts';
 import { freshDatabase, type FreshDatabase } from '@taskmaster/testing';
 import { openPools, type Pools } from './pools.js';
@@ -37,7 +45,13 @@ const event = (stream: StreamId, version: number, text = '{"detail":"a \\"quoted
 const group = (name: string, expectedVersion: number, count: number, more: Partial<AppendGroup> = {}): AppendGroup => {
   const stream = streamOf('agent', name);
   return {
-    stream, category: 'agent', tenantId: TENANT, expectedVersion, previousHash: CHAIN_START, answers: [], quotas: [],
+    stream,
+    category: 'agent',
+    tenantId: TENANT,
+    expectedVersion,
+    previousHash: CHAIN_START,
+    answers: [],
+    quotas: [],
     events: Array.from({ length: count }, (_, i) => event(stream, expectedVersion + i + 1)),
     ...more,
   };
@@ -48,16 +62,28 @@ const kinds = (groups: readonly { readonly kind: string }[]): string[] => groups
 describe('appending', () => {
   it('gives dense positions in the order of the groups and keeps the exact bytes', async () => {
     const outcome = await store.append([group('a', 0, 2), group('b', 0, 1)]);
-    expect(outcome.groups).toMatchObject([{ kind: 'appended', firstPosition: 1 }, { kind: 'appended', firstPosition: 3 }]);
+    expect(outcome.groups).toMatchObject([
+      { kind: 'appended', firstPosition: 1 },
+      { kind: 'appended', firstPosition: 3 },
+    ]);
     const events = await store.readAll(0, 10);
-    expect(events.map(({ position, stream, version }) => [position, stream, version])).toEqual([[1, 'agent-a', 1], [2, 'agent-a', 2], [3, 'agent-b', 1]]);
-    expect(events[0]).toMatchObject({ dataText: '{"detail":"a \\"quoted\\" \\\\ line"}', occurredAt: '2023-11-14T22:13:20.001Z', actor: { kind: 'system', id: 'spec' } });
+    expect(events.map(({ position, stream, version }) => [position, stream, version])).toEqual([
+      [1, 'agent-a', 1],
+      [2, 'agent-a', 2],
+      [3, 'agent-b', 1],
+    ]);
+    expect(events[0]).toMatchObject({
+      dataText: '{"detail":"a \\"quoted\\" \\\\ line"}',
+      occurredAt: '2023-11-14T22:13:20.001Z',
+      actor: { kind: 'system', id: 'spec' },
+    });
     expect(await store.head()).toBe(3);
   });
 
   it('keeps positions dense and in commit order under concurrent writers', async () => {
     const writers = Array.from({ length: 8 }, async (_, writer) => {
-      for (let round = 0; round < 20; round += 1) await store.append([group(`w${String(writer)}`, round * 2, 2), group(`x${String(writer)}-${String(round)}`, 0, 1)]);
+      for (let round = 0; round < 20; round += 1)
+        await store.append([group(`w${String(writer)}`, round * 2, 2), group(`x${String(writer)}-${String(round)}`, 0, 1)]);
     });
     await Promise.all(writers);
     const events = await store.readAll(0, 1000);
@@ -68,7 +94,14 @@ describe('appending', () => {
 
   it('answers conflict to the stale group and appends the others', async () => {
     await store.append([group('a', 0, 1)]);
-    const outcome = await store.append([group('b', 0, 1), group('a', 0, 1), group('c', 3, 1), group('a', 1, 1), group('d', 0, 0), group('a', 0, 0)]);
+    const outcome = await store.append([
+      group('b', 0, 1),
+      group('a', 0, 1),
+      group('c', 3, 1),
+      group('a', 1, 1),
+      group('d', 0, 0),
+      group('a', 0, 0),
+    ]);
     expect(kinds(outcome.groups)).toEqual(['appended', 'conflict', 'conflict', 'appended', 'appended', 'conflict']);
     expect(await store.head()).toBe(3);
   });
@@ -131,12 +164,18 @@ describe('quotas', () => {
 
   it('takes all of a group or nothing when it needs two places', async () => {
     const both = (name: string): AppendGroup =>
-      group(name, 0, 1, { quotas: [{ key: 'tenant:default', kind: 'claim', limit: 9 }, { key: 'agent:default:x', kind: 'claim', limit: 1 }] });
+      group(name, 0, 1, {
+        quotas: [
+          { key: 'tenant:default', kind: 'claim', limit: 9 },
+          { key: 'agent:default:x', kind: 'claim', limit: 1 },
+        ],
+      });
     const outcome = await store.append([both('a'), both('b')]);
     expect(kinds(outcome.groups)).toEqual(['appended', 'full']);
     expect(outcome.groups[1]).toEqual({ kind: 'full', key: 'agent:default:x' });
     expect([...outcome.quotas].sort((a, b) => a.key.localeCompare(b.key))).toEqual([
-      { key: 'agent:default:x', used: 1, waiting: 0 }, { key: 'tenant:default', used: 1, waiting: 0 },
+      { key: 'agent:default:x', used: 1, waiting: 0 },
+      { key: 'tenant:default', used: 1, waiting: 0 },
     ]);
   });
 });
@@ -145,7 +184,13 @@ describe('the log', () => {
   it('refuses changes from the service role and from its owner', async () => {
     await store.append([group('a', 0, 1)]);
     expect(pools.restricted).toBe(true);
-    for (const statement of ["update event set type = 'x'", 'delete from event', 'truncate event', "insert into event select * from event where false", 'update log_head set position = 0']) {
+    for (const statement of [
+      "update event set type = 'x'",
+      'delete from event',
+      'truncate event',
+      'insert into event select * from event where false',
+      'update log_head set position = 0',
+    ]) {
       await expect(pools.write.query(statement)).rejects.toMatchObject({ code: '42501' });
     }
     const owner = await pools.write.connect();

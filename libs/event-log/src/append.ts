@@ -50,7 +50,12 @@ interface Encoded {
 
 /** Stored beside the data and not part of the decision: who, why, and the trace. */
 const metaText = (event: UnplacedEvent): string =>
-  JSON.stringify({ actor: event.actor, correlationId: event.correlationId, causationId: event.causationId, traceparent: event.traceparent });
+  JSON.stringify({
+    actor: event.actor,
+    correlationId: event.correlationId,
+    causationId: event.causationId,
+    traceparent: event.traceparent,
+  });
 
 function addEvents(into: Columns, group: AppendGroup, n: number): string {
   let version = group.expectedVersion;
@@ -67,8 +72,23 @@ function addWorkflow(into: Columns, group: AppendGroup, n: number): void {
   const w = group.workflow;
   if (w === undefined) return;
   into.add(
-    n, idOf(group.stream), w.version, w.title, w.profile, w.state, w.status, w.phase, w.priority, w.progress, w.progressPercentage,
-    w.requestedAt, w.queuedAt, w.endedAt, w.outcome, w.reason, w.dueAt,
+    n,
+    idOf(group.stream),
+    w.version,
+    w.title,
+    w.profile,
+    w.state,
+    w.status,
+    w.phase,
+    w.priority,
+    w.progress,
+    w.progressPercentage,
+    w.requestedAt,
+    w.queuedAt,
+    w.endedAt,
+    w.outcome,
+    w.reason,
+    w.dueAt,
   );
 }
 
@@ -110,7 +130,10 @@ function decode(groups: readonly AppendGroup[], hashes: readonly string[], row: 
       case 1:
         return { kind: 'conflict' };
       case 2:
-        return { kind: 'duplicate', earlier: duplicates.filter((d) => d.group === i + 1).map(({ id, group: _group, ...rest }) => ({ commandId: id, ...rest })) };
+        return {
+          kind: 'duplicate',
+          earlier: duplicates.filter((d) => d.group === i + 1).map(({ id, group: _group, ...rest }) => ({ commandId: id, ...rest })),
+        };
       case 3:
         return { kind: 'full', key: full[String(i + 1)] ?? '' };
       default:

@@ -56,7 +56,10 @@ export class Batcher<Item> {
         this.inFlight -= 1;
         for (const key of batch.keys()) this.busy.delete(key);
         this.start();
-        if (this.inFlight === 0 && this.waiting.size === 0) this.onIdle.splice(0).forEach((resolve) => { resolve(); });
+        if (this.inFlight === 0 && this.waiting.size === 0)
+          this.onIdle.splice(0).forEach((resolve) => {
+            resolve();
+          });
       });
     }
   }

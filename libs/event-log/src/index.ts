@@ -5,10 +5,20 @@ export { instantOf, instantOrNull } from './instants.js';
 export { tryLead, type Leadership } from './leader-lock.js';
 export { expectedSchemaVersion, migrate, requireSchema } from './migrate.js';
 export {
-  dueSteps, dueWorkflows, nextQueued, openWork, postponeReady, readiedEvents, renewLeases, SWEEP_ROWS_MAX, tenantsWaiting, type DueStep, type DueWorkflow,
+  dueSteps,
+  dueWorkflows,
+  nextQueued,
+  openWork,
+  postponeReady,
+  readiedEvents,
+  renewLeases,
+  SWEEP_ROWS_MAX,
+  tenantsWaiting,
+  type DueStep,
+  type DueWorkflow,
 } from './open-work.js';
 export { logTypes, openPools, READER_ROLE, SERVICE_ROLE, type Pools, type PoolsOptions } from './pools.js';
-export { readAll, readHead, readStream, readStreams, readTenant, recordedEvent, type StoredEvent } from './readers.js';
+export { readAll, readHead, readStream, readStreams, readTenant, readTenantStream, recordedEvent, type StoredEvent } from './readers.js';
 export * from './rows.js';
 export { readSnapshots, writeSnapshot, type Snapshot } from './snapshots.js';
 export { PostgresEventStore, type EventStore } from './store.js';

@@ -55,7 +55,13 @@ export async function migrate(url: string): Promise<readonly string[]> {
   try {
     await guard.connect();
     await guard.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
-    const source = new DataSource({ type: 'postgres', url, migrations: migrationFiles().map(migrationClass), migrationsTableName: 'migration', logging: false });
+    const source = new DataSource({
+      type: 'postgres',
+      url,
+      migrations: migrationFiles().map(migrationClass),
+      migrationsTableName: 'migration',
+      logging: false,
+    });
     await source.initialize();
     try {
       const ran = await source.runMigrations({ transaction: 'each' });

@@ -92,7 +92,11 @@ const TENANTS_WAITING = `
   from quota q
   where q.waiting > 0 and q.key like 'tenant:%'`;
 
-async function rowsOf<Row extends object>(pool: pg.Pool, doing: string, query: { name: string; text: string; values: unknown[] }): Promise<readonly Row[]> {
+async function rowsOf<Row extends object>(
+  pool: pg.Pool,
+  doing: string,
+  query: { name: string; text: string; values: unknown[] },
+): Promise<readonly Row[]> {
   try {
     const { rows } = await pool.query<Row>(query);
     return rows;
@@ -114,20 +118,38 @@ export const dueWorkflows = (pool: pg.Pool, limit = SWEEP_ROWS_MAX): Promise<rea
   rowsOf<DueWorkflow>(pool, 'looking for due workflows', { name: 'due-workflows', text: DUE_WORKFLOWS, values: [limit] });
 
 /** Pushes the re-drive timers of ready steps on, after their notices were published again. */
-export async function postponeReady(pool: pg.Pool, steps: readonly { readonly stream: string; readonly stepId: string }[], byMs: number): Promise<void> {
-  await rowsOf(pool, 'postponing re-drives', { name: 'postpone-ready', text: POSTPONE, values: [steps.map((s) => s.stream), steps.map((s) => s.stepId), byMs] });
+export async function postponeReady(
+  pool: pg.Pool,
+  steps: readonly { readonly stream: string; readonly stepId: string }[],
+  byMs: number,
+): Promise<void> {
+  await rowsOf(pool, 'postponing re-drives', {
+    name: 'postpone-ready',
+    text: POSTPONE,
+    values: [steps.map((s) => s.stream), steps.map((s) => s.stepId), byMs],
+  });
 }
 
 /** The `StepReadied` events of all open work in a range of the log: what a new epoch publishes again. */
-export async function openWork(pool: pg.Pool, range: { readonly after: number; readonly upto: number }, limit: number): Promise<readonly StoredEvent[]> {
-  const rows = await rowsOf<EventRow>(pool, 'reading open work', { name: 'open-work', text: OPEN_WORK, values: [range.after, range.upto, limit] });
+export async function openWork(
+  pool: pg.Pool,
+  range: { readonly after: number; readonly upto: number },
+  limit: number,
+): Promise<readonly StoredEvent[]> {
+  const rows = await rowsOf<EventRow>(pool, 'reading open work', {
+    name: 'open-work',
+    text: OPEN_WORK,
+    values: [range.after, range.upto, limit],
+  });
   return rows.map(storedEvent);
 }
 
 /** The `StepReadied` events of ready steps that are late. */
 export async function readiedEvents(pool: pg.Pool, steps: readonly DueStep[]): Promise<readonly StoredEvent[]> {
   const rows = await rowsOf<EventRow>(pool, 'reading late work', {
-    name: 'readied-events', text: READIED, values: [steps.map((step) => step.stream), steps.map((step) => step.readyVersion)],
+    name: 'readied-events',
+    text: READIED,
+    values: [steps.map((step) => step.stream), steps.map((step) => step.readyVersion)],
   });
   return rows.map(storedEvent);
 }
@@ -137,9 +159,17 @@ export async function renewLeases(pool: pg.Pool, renewals: readonly LeaseRenewal
   const streams = renewals.map((r) => `workflow-${r.workflowId}`);
   const [steps, attempts] = [renewals.map((r) => r.stepId), renewals.map((r) => r.attempt)];
   const [holders, tenants] = [renewals.map((r) => r.holder), renewals.map((r) => r.tenantId)];
-  await rowsOf(pool, 'renewing leases', { name: 'renew-leases', text: RENEW, values: [streams, steps, attempts, holders, renewals.map((r) => r.leaseMs), tenants] });
+  await rowsOf(pool, 'renewing leases', {
+    name: 'renew-leases',
+    text: RENEW,
+    values: [streams, steps, attempts, holders, renewals.map((r) => r.leaseMs), tenants],
+  });
   // A row that an append has locked was skipped: whether its lease is lost is read, not waited for.
-  const held = await rowsOf<{ n: number }>(pool, 'reading leases', { name: 'held-leases', text: HELD, values: [streams, steps, attempts, holders, tenants] });
+  const held = await rowsOf<{ n: number }>(pool, 'reading leases', {
+    name: 'held-leases',
+    text: HELD,
+    values: [streams, steps, attempts, holders, tenants],
+  });
   const numbers = new Set(held.map(({ n }) => n));
   return renewals.map((_renewal, i) => (numbers.has(i + 1) ? 'renewed' : 'lost'));
 }
@@ -153,5 +183,7 @@ export const nextQueued = (
   rowsOf(pool, 'looking for queued workflows', { name: 'next-queued', text: NEXT_QUEUED, values: [tenantId, agingSeconds, limit] });
 
 /** The tenants' quota rows with somebody waiting. */
-export const tenantsWaiting = (pool: pg.Pool): Promise<readonly { readonly key: string; readonly used: number; readonly waiting: number }[]> =>
+export const tenantsWaiting = (
+  pool: pg.Pool,
+): Promise<readonly { readonly key: string; readonly used: number; readonly waiting: number }[]> =>
   rowsOf(pool, 'looking for waiting tenants', { name: 'tenants-waiting', text: TENANTS_WAITING, values: [] });

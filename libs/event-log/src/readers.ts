@@ -1,4 +1,12 @@
-import { eventIdOf, type Actor, type CommandId, type EventType, type RecordedEvent, type StreamId, type TenantId } from '@taskmaster/contracts';
+import {
+  eventIdOf,
+  type Actor,
+  type CommandId,
+  type EventType,
+  type RecordedEvent,
+  type StreamId,
+  type TenantId,
+} from '@taskmaster/contracts';
 import type pg from 'pg';
 import { faultOf } from './faults.js';
 import { instantOf } from './instants.js';
@@ -35,6 +43,13 @@ const READ_TENANT = `
   order by position
   limit $3`;
 
+const READ_TENANT_STREAM = `
+  select ${eventColumns('e')}
+  from event e
+  where stream = $1 and tenant_id = $2 and position > $3
+  order by version
+  limit $4`;
+
 export interface EventRow {
   readonly position: number;
   readonly stream: StreamId;
@@ -65,8 +80,17 @@ interface Meta {
 
 export function storedEvent(row: EventRow): StoredEvent {
   return {
-    position: row.position, stream: row.stream, version: row.version, tenantId: row.tenant_id, type: row.type, schemaVersion: row.schema_version,
-    dataText: row.data, occurredAt: instantOf(row.occurred_at), recordedAt: instantOf(row.recorded_at), commandId: row.command_id, hash: row.hash,
+    position: row.position,
+    stream: row.stream,
+    version: row.version,
+    tenantId: row.tenant_id,
+    type: row.type,
+    schemaVersion: row.schema_version,
+    dataText: row.data,
+    occurredAt: instantOf(row.occurred_at),
+    recordedAt: instantOf(row.recorded_at),
+    commandId: row.command_id,
+    hash: row.hash,
     ...(JSON.parse(row.meta) as Meta),
   };
 }
@@ -93,17 +117,33 @@ export const readStream = (pool: pg.Pool, stream: StreamId, afterVersion: number
   events(pool, { name: 'read-stream', text: READ_STREAM, values: [stream, afterVersion] });
 
 /** Many streams in one round trip, ordered by stream and version. */
-export const readStreams = (pool: pg.Pool, wanted: readonly { readonly stream: StreamId; readonly after: number }[]): Promise<readonly StoredEvent[]> =>
+export const readStreams = (
+  pool: pg.Pool,
+  wanted: readonly { readonly stream: StreamId; readonly after: number }[],
+): Promise<readonly StoredEvent[]> =>
   events(pool, { name: 'read-streams', text: READ_STREAMS, values: [wanted.map((w) => w.stream), wanted.map((w) => w.after)] });
 
 /** One tenant's part of the log. */
 export const readTenant = (pool: pg.Pool, tenantId: TenantId, after: number, limit: number): Promise<readonly StoredEvent[]> =>
   events(pool, { name: 'read-tenant', text: READ_TENANT, values: [tenantId, after, limit] });
 
+/** One stream of a tenant, from a position on. */
+export const readTenantStream = (
+  pool: pg.Pool,
+  of: { readonly tenantId: TenantId; readonly stream: StreamId },
+  after: number,
+  limit: number,
+): Promise<readonly StoredEvent[]> =>
+  events(pool, { name: 'read-tenant-stream', text: READ_TENANT_STREAM, values: [of.stream, of.tenantId, after, limit] });
+
 /** The last position of the log; 0 when it is empty. */
 export async function readHead(pool: pg.Pool): Promise<number> {
   try {
-    const { rows } = await pool.query<{ position: number }>({ name: 'read-head', text: 'select position from log_head where k = 1', values: [] });
+    const { rows } = await pool.query<{ position: number }>({
+      name: 'read-head',
+      text: 'select position from log_head where k = 1',
+      values: [],
+    });
     return rows[0]?.position ?? 0;
   } catch (error) {
     throw faultOf('reading the head of the log', error);

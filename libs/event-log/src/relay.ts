@@ -1,4 +1,14 @@
-import { eventIdOf, idOf, type JsonObject, type Notice, type StepId, type StepKind, type StreamId, type TenantId, type WorkflowId } from '@taskmaster/contracts';
+import {
+  eventIdOf,
+  idOf,
+  type JsonObject,
+  type Notice,
+  type StepId,
+  type StepKind,
+  type StreamId,
+  type TenantId,
+  type WorkflowId,
+} from '@taskmaster/contracts';
 import type { StoredEvent } from './readers.js';
 
 /** Events of one read of the log. */
@@ -32,15 +42,26 @@ export function noticesOf(events: readonly NoticeEvent[]): readonly Notice[] {
     if (event.type !== 'StepReadied') continue;
     const { stepId, attempt, kind, input } = event.data as Readied;
     notices.push({
-      eventId: eventIdOf(event.stream, event.version), position: event.position, tenantId: event.tenantId, workflowId: idOf(event.stream) as WorkflowId,
-      stepId, attempt, kind, input, correlationId: event.correlationId, ...(event.traceparent === undefined ? {} : { traceparent: event.traceparent }),
+      eventId: eventIdOf(event.stream, event.version),
+      position: event.position,
+      tenantId: event.tenantId,
+      workflowId: idOf(event.stream) as WorkflowId,
+      stepId,
+      attempt,
+      kind,
+      input,
+      correlationId: event.correlationId,
+      ...(event.traceparent === undefined ? {} : { traceparent: event.traceparent }),
     });
   }
   return notices;
 }
 
 /** A stored event with its data parsed only where a notice needs it. */
-export const noticeEventOf = (stored: StoredEvent): NoticeEvent => ({ ...stored, data: stored.type === 'StepReadied' ? JSON.parse(stored.dataText) : null });
+export const noticeEventOf = (stored: StoredEvent): NoticeEvent => ({
+  ...stored,
+  data: stored.type === 'StepReadied' ? JSON.parse(stored.dataText) : null,
+});
 
 /** A run of the log without a hole, and the notices in it. */
 export interface WorkRange {

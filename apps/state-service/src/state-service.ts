@@ -1,0 +1,98 @@
+import { timestampOf, type CommandEnvelope } from '@taskmaster/contracts';
+import { migrate, openPools, PostgresEventStore, requireSchema, type Pools } from '@taskmaster/event-log';
+import { FeedPublisher, WorkStream, type connectBroker } from '@taskmaster/messaging';
+import type { Logger } from '@taskmaster/service-kit';
+import { AdmissionReactor } from './admission.reactor.js';
+import { issueBootstrapKey } from './bootstrap-key.js';
+import type { StateConfig } from './config.js';
+import { CommandHandler } from './handle-command.js';
+import { QueryAnswers } from './queries.js';
+import { ReadModels } from './read-models.js';
+import { RelayWorker } from './relay.worker.js';
+import { Sweeper } from './sweeper.js';
+
+/** The parts of one replica, wired. */
+export interface StateService {
+  readonly handler: CommandHandler;
+  readonly queries: QueryAnswers;
+  readonly relay: RelayWorker;
+  readonly pools: Pools;
+  /** Stops the relay and closes the database, after commands have drained. */
+  close(): Promise<void>;
+}
+
+export interface Surroundings {
+  readonly connection: Awaited<ReturnType<typeof connectBroker>>;
+  readonly logger: Logger;
+  /** The log lost commits that were published. */
+  readonly onRegressed: (error: Error) => void;
+}
+
+/** Migrates, opens the database and starts everything but the doors. */
+export async function openStateService(config: StateConfig, { connection, logger, onRegressed }: Surroundings): Promise<StateService> {
+  const ran = await migrate(config.DATABASE_URL);
+  if (ran.length > 0) logger.info({ migrations: ran }, 'database migrated');
+  const onError = (error: Error): void => {
+    logger.warn({ err: error }, 'an idle database connection was lost');
+  };
+  const pools = await openPools({
+    url: config.DATABASE_URL,
+    size: config.DATABASE_POOL_SIZE,
+    onError,
+    ...(config.DATABASE_READ_URL === undefined ? {} : { readUrl: config.DATABASE_READ_URL }),
+  });
+  await requireSchema(pools.write);
+  if (!pools.restricted) logger.warn({}, 'the database user may not take the service role: row-level security does not bind this process');
+  const store = new PostgresEventStore(pools);
+  const feed = new FeedPublisher(connection);
+  const slotsMax = config.MAX_CONCURRENT_WORKFLOWS;
+  const onFault = (error: unknown): void => {
+    logger.warn({ err: error }, 'admission failed');
+  };
+  const send = (envelope: CommandEnvelope): Promise<unknown> => handler.handle(envelope);
+  const admission = new AdmissionReactor({ pool: pools.write, slotsMax, send, onFault });
+  const handler: CommandHandler = new CommandHandler({
+    store,
+    slotsMax,
+    clock: () => timestampOf(Date.now()),
+    onCommitted: (events) => {
+      relay.offer(events);
+      feed.publish(events);
+    },
+    onQuotas: (quotas) => admission.onQuotas(quotas),
+    onFault: ({ detail, error, ...fields }) => {
+      logger.error({ ...fields, err: error, detail }, 'a command could not be decided');
+    },
+  });
+  const sweeper = new Sweeper({ pool: pools.write, send, republish: (notices) => relay.republish(notices) });
+  const relay: RelayWorker = new RelayWorker({
+    url: config.DATABASE_URL,
+    pools,
+    store,
+    stream: new WorkStream(connection),
+    onRegressed,
+    sweeps: { steps: () => sweeper.steps(), workflows: () => sweeper.workflows(), admission: () => admission.sweep() },
+    log: (what, fields) => {
+      logger.info(fields, what);
+    },
+  });
+  const models = await ReadModels.connect({
+    url: config.DATABASE_READ_URL ?? config.DATABASE_URL,
+    connections: Math.max(2, Math.round(config.DATABASE_POOL_SIZE * 0.3)),
+    restricted: pools.restricted,
+    onError,
+  });
+  const queries = new QueryAnswers({ pools, store, loader: handler.loader, models, slotsMax, now: () => timestampOf(Date.now()) });
+  relay.start();
+  const close = async (): Promise<void> => {
+    await handler.idle();
+    await relay.stop();
+    await models.close();
+    await pools.close();
+  };
+  if (config.BOOTSTRAP_API_KEY_HASH !== undefined) {
+    const outcome = await issueBootstrapKey(handler, config.BOOTSTRAP_API_KEY_HASH);
+    logger.info({ outcome }, 'first API key asked for');
+  }
+  return { handler, queries, relay, pools, close };
+}

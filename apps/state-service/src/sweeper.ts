@@ -1,0 +1,74 @@
+import { reactionCommandId, type Command, type CommandEnvelope, type Notice, type StreamId, type TenantId } from '@taskmaster/contracts';
+import {
+  dueSteps,
+  dueWorkflows,
+  instantOf,
+  noticeEventOf,
+  noticesOf,
+  postponeReady,
+  readiedEvents,
+  type DueStep,
+} from '@taskmaster/event-log';
+import type pg from 'pg';
+
+/** A notice that nobody answered is sent again after this, and again after each such while. */
+export const REDRIVE_EVERY_MS = 5_000;
+
+export interface SweeperOptions {
+  readonly pool: pg.Pool;
+  readonly send: (envelope: CommandEnvelope) => Promise<unknown>;
+  /** Publishes notices of work that is late. */
+  readonly republish: (notices: readonly Notice[]) => Promise<void>;
+}
+
+/** Looks for timers that came due. The rules decide what each means; a sweep only says what it saw. */
+export class Sweeper {
+  constructor(private readonly options: SweeperOptions) {}
+
+  /** @returns how many timers were due */
+  async steps(): Promise<number> {
+    const due = await dueSteps(this.options.pool);
+    const ready = due.filter(({ status }) => status === 'ready');
+    await Promise.all([this.redrive(ready), ...due.flatMap((step) => this.expire(step))]);
+    return due.length;
+  }
+
+  async workflows(): Promise<number> {
+    const due = await dueWorkflows(this.options.pool);
+    await Promise.all(due.map((workflow) => this.ask(workflow, [workflow.stream, workflow.dueAt], { type: 'ExpireWorkflow', data: {} })));
+    return due.length;
+  }
+
+  /** Published first: a crash in between sends a notice twice, never not at all. */
+  private async redrive(ready: readonly DueStep[]): Promise<void> {
+    if (ready.length === 0) return;
+    const events = await readiedEvents(this.options.pool, ready);
+    await this.options.republish(noticesOf(events.map(noticeEventOf)));
+    await postponeReady(this.options.pool, ready, REDRIVE_EVERY_MS);
+  }
+
+  private expire(step: DueStep): readonly Promise<unknown>[] {
+    const { stepId, attempt, status, dueAt } = step;
+    const cause = [step.stream, stepId, String(attempt), dueAt];
+    if (status === 'running')
+      return [this.ask(step, cause, { type: 'ExpireStep', data: { stepId, attempt, leaseExpiresAt: instantOf(dueAt) } })];
+    if (status === 'retrying') return [this.ask(step, cause, { type: 'RetryStep', data: { stepId, attempt } })];
+    return [];
+  }
+
+  private ask(
+    on: { readonly stream: StreamId; readonly tenantId: TenantId },
+    cause: readonly string[],
+    command: Command,
+  ): Promise<unknown> {
+    const id = reactionCommandId(cause.join(' '), command.type);
+    return this.options.send({
+      id,
+      stream: on.stream,
+      tenantId: on.tenantId,
+      actor: { kind: 'system', id: 'sweep' },
+      correlationId: id,
+      command,
+    });
+  }
+}
