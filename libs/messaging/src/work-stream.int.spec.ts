@@ -1,0 +1,285 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  CONSUMERS,
+  deriveUuid,
+  HEADER_AFTER,
+  HEADER_UPTO,
+  workStreamOf,
+  type Notice,
+  type NoticeMessage,
+  type StepKind,
+} from '@taskmaster/contracts';
+import { eventually, startBroker, type TestBroker } from '@taskmaster/testing';
+import type { JetStreamManager, NatsConnection } from 'nats';
+import { InMemoryLog } from './in-memory-log.js';
+import { connectBroker, LogRegressed, TopologyDiffers, WorkStream, WorkStreamLost, type WorkStreamPoint } from './index.js';
+import { ensureTopology, existingEpochs, STREAM_SETTINGS_DEFAULT } from './topology.js';
+
+let broker: TestBroker;
+let connection: NatsConnection;
+let manager: JetStreamManager;
+let log: InMemoryLog;
+
+beforeEach(async () => {
+  broker = await startBroker();
+  connection = await connectBroker({ url: broker.url, name: 'relay' });
+  manager = await connection.jetstreamManager();
+  log = new InMemoryLog();
+}, 60_000);
+afterEach(async () => {
+  await connection.close();
+  await broker.stop();
+});
+
+const notice = (n: number, kind: StepKind = 'command.run'): Omit<Notice, 'position'> => ({
+  eventId: deriveUuid('event', String(n)) as Notice['eventId'],
+  tenantId: 'default' as Notice['tenantId'],
+  workflowId: `wf_${String(n)}` as Notice['workflowId'],
+  stepId: 'a' as Notice['stepId'],
+  attempt: 1,
+  kind,
+  input: {},
+  correlationId: 'spec',
+});
+
+const notices = (from: number, count: number, kind?: StepKind): Omit<Notice, 'position'>[] =>
+  Array.from({ length: count }, (_, index) => notice(from + index, kind));
+
+interface Stored {
+  readonly after: number;
+  readonly upto: number;
+  readonly positions: readonly number[];
+}
+
+async function stored(epoch: number): Promise<readonly Stored[]> {
+  const stream = workStreamOf(epoch);
+  const { state } = await manager.streams.info(stream);
+  const found: Stored[] = [];
+  for (let seq = state.first_seq; seq <= state.last_seq; seq += 1) {
+    const { header, data } = await manager.streams.getMessage(stream, { seq });
+    const { notices: held } = JSON.parse(new TextDecoder().decode(data)) as NoticeMessage;
+    found.push({
+      after: Number(header.get(HEADER_AFTER)),
+      upto: Number(header.get(HEADER_UPTO)),
+      positions: held.map(({ position }) => position),
+    });
+  }
+  return found;
+}
+
+/** Invariant 11, and that nothing is missing. */
+function expectWholeCover(found: readonly Stored[], head: number): void {
+  let covered = 0;
+  for (const { after, upto } of found) {
+    expect(after).toBe(covered);
+    expect(upto).toBeGreaterThanOrEqual(covered);
+    covered = upto;
+  }
+  expect(covered).toBe(head);
+  expect(new Set(found.flatMap(({ positions }) => positions)).size).toBe(head);
+}
+
+async function publishRest(work: WorkStream, after: number): Promise<void> {
+  await work.publish(log.read(after));
+  await work.flush();
+}
+
+describe('WorkStream', () => {
+  it('starts the first epoch with a marker and publishes in log order, one message per kind group of at most 16 notices', async () => {
+    const work = new WorkStream(connection);
+    expect(await work.open(log, log)).toEqual({ epoch: 1, resumeAfter: 0, redriven: 'stream-missing' });
+    log.append(...notices(1, 20), ...notices(21, 2, 'agent.run'));
+    await publishRest(work, 0);
+    const found = await stored(1);
+    expect(found.map(({ upto, positions }) => [upto, positions.length])).toEqual([
+      [0, 0],
+      [0, 16],
+      [0, 4],
+      [22, 2],
+    ]);
+    expectWholeCover(found, 22);
+    await work.close();
+  });
+
+  it('splits a read into messages of at most 512 KiB', async () => {
+    const work = new WorkStream(connection);
+    await work.open(log, log);
+    log.append(...notices(1, 16).map((one) => ({ ...one, input: { text: 'x'.repeat(60_000) } })));
+    await publishRest(work, 0);
+    expect((await stored(1)).map(({ positions }) => positions.length)).toEqual([0, 8, 8]);
+    await work.close();
+  });
+
+  it('resumes after the last message, also when the leader died between the parts of a read', async () => {
+    log.append(...notices(1, 20));
+    const dies = new Error('killed');
+    let parts = 0;
+    const first = new WorkStream(connection, STREAM_SETTINGS_DEFAULT, (point: WorkStreamPoint) =>
+      point === 'after-part' && (parts += 1) === 1 ? Promise.reject(dies) : Promise.resolve(),
+    );
+    const { resumeAfter } = await first.open(log, log);
+    expect(resumeAfter).toBe(20);
+    log.append(...notices(21, 40));
+    await expect(first.publish(log.read(20))).rejects.toBe(dies);
+    await first.flush();
+    await first.close();
+    const second = new WorkStream(connection);
+    expect(await second.open(log, log)).toEqual({ epoch: 1, resumeAfter: 20 });
+    await publishRest(second, 20);
+    expectWholeCover(await stored(1), 60);
+    await second.close();
+  });
+
+  it('refuses a leader that wakes up after another took over, whatever it still wants to say', async () => {
+    let release: () => void = () => undefined;
+    let isPaused = false;
+    const zombie = new WorkStream(connection, STREAM_SETTINGS_DEFAULT, (point) => {
+      if (point !== 'before-publish') return Promise.resolve();
+      isPaused = true;
+      return new Promise((resolve) => (release = resolve));
+    });
+    await zombie.open(log, log);
+    log.append(...notices(1, 3));
+    const lastWords = zombie.publish(log.read(0)).then(() => zombie.flush());
+    await eventually(() => isPaused);
+    const leader = new WorkStream(connection);
+    expect(await leader.open(log, log)).toMatchObject({ epoch: 1, resumeAfter: 0 });
+    await leader.publish(log.read(0, 2));
+    await leader.flush();
+    release();
+    await expect(lastWords).rejects.toBeInstanceOf(WorkStreamLost);
+    await leader.publish(log.read(2));
+    await leader.flush();
+    const found = await stored(1);
+    expect(found.at(-1)).toEqual({ after: 2, upto: 3, positions: [3] });
+    expect(found.filter(({ positions }) => positions.length > 0)).toHaveLength(2);
+    await leader.close();
+  });
+
+  it('starts a new epoch with all open work when the disk is wiped, and says so on the idle check', async () => {
+    const work = new WorkStream(connection);
+    await work.open(log, log);
+    log.append(...notices(1, 10));
+    await publishRest(work, 0);
+    for (let position = 1; position <= 4; position += 1) log.answer(position);
+    await broker.wipe();
+    await eventually(() =>
+      work.check().then(
+        () => false,
+        (error: unknown) => error instanceof WorkStreamLost && error.reason === 'stream-missing',
+      ),
+    );
+    expect(await work.open(log, log)).toEqual({ epoch: 2, resumeAfter: 10, redriven: 'stream-missing' });
+    const found = await stored(2);
+    expect(found.flatMap(({ positions }) => positions)).toEqual([5, 6, 7, 8, 9, 10]);
+    expect(found.at(-1)).toEqual({ after: 0, upto: 10, positions: [] });
+    expect(await existingEpochs(manager)).toEqual([2]);
+    await work.close();
+  }, 20_000);
+
+  it('starts a new epoch when the tail of the stream is lost', async () => {
+    const work = new WorkStream(connection);
+    await work.open(log, log);
+    log.append(...notices(1, 2));
+    await publishRest(work, 0);
+    await work.close();
+    await log.acknowledge(1, 2);
+    // The same stream as an old copy of the disk has it: everything after the marker is gone.
+    await manager.streams.delete(workStreamOf(1));
+    const old = new WorkStream(connection);
+    await ensureTopology(manager, 1, STREAM_SETTINGS_DEFAULT);
+    expect(await old.open(log, log)).toEqual({ epoch: 2, resumeAfter: 2, redriven: 'tail-lost' });
+    await old.close();
+  });
+
+  it('starts a new epoch when a message in the middle is lost', async () => {
+    const work = new WorkStream(connection);
+    await work.open(log, log);
+    log.append(...notices(1, 3));
+    for (let position = 0; position < 3; position += 1) await work.publish(log.read(position, 1));
+    await work.flush();
+    await work.close();
+    await manager.streams.deleteMessage(workStreamOf(1), 3);
+    expect(await work.open(log, log)).toMatchObject({ epoch: 2, redriven: 'hole' });
+    await work.close();
+  });
+
+  it('drives open work again when an epoch was begun but its marker never came', async () => {
+    log.append(...notices(1, 5));
+    const dies = new Error('killed');
+    const first = new WorkStream(connection, STREAM_SETTINGS_DEFAULT, (point) =>
+      point === 'work-redriven' ? Promise.reject(dies) : Promise.resolve(),
+    );
+    await expect(first.open(log, log)).rejects.toBe(dies);
+    const second = new WorkStream(connection);
+    expect(await second.open(log, log)).toEqual({ epoch: 1, resumeAfter: 5, redriven: 'no-marker' });
+    expectWholeCover(await stored(1), 5);
+    await second.close();
+  });
+
+  it('stops when the log went backwards', async () => {
+    const work = new WorkStream(connection);
+    await work.open(log, log);
+    log.append(...notices(1, 5));
+    await publishRest(work, 0);
+    await work.close();
+    log.truncate(3);
+    await expect(new WorkStream(connection).open(log, log)).rejects.toBeInstanceOf(LogRegressed);
+  });
+
+  it('loses nothing when the broker is killed with publishes in flight', async () => {
+    const work = new WorkStream(connection);
+    let { resumeAfter } = await work.open(log, log);
+    log.append(...notices(1, 500));
+    const publishing = (async () => {
+      while (resumeAfter < 500) {
+        try {
+          for (let after = resumeAfter; after < 500; after += 1) await work.publish(log.read(after, 1));
+          await work.flush();
+          resumeAfter = 500;
+        } catch (error) {
+          if (!(error instanceof WorkStreamLost)) throw error;
+          resumeAfter = (await eventually(async () => (await work.open(log, log)).resumeAfter + 1, { deadlineMs: 15_000 })) - 1;
+        }
+      }
+    })();
+    await eventually(() => work.acknowledgedUpto > 10);
+    await broker.kill9();
+    await broker.restart();
+    await publishing;
+    expectWholeCover(await stored((await log.current()).epoch), 500);
+    await work.close();
+  }, 30_000);
+
+  it('follows a log without notices with a marker, and purges all but the last message', async () => {
+    const work = new WorkStream(connection);
+    await work.open(log, log);
+    log.append(...notices(1, 3, 'human.approve'));
+    await work.publish(log.read(0));
+    await eventually(async () => {
+      await work.check();
+      await work.flush();
+      return work.acknowledgedUpto === 3;
+    });
+    const stream = workStreamOf(1);
+    for (const { name } of CONSUMERS) {
+      const { num_pending: pending } = await manager.consumers.info(stream, name);
+      const consumer = await connection.jetstream().consumers.get(stream, name);
+      for (let n = 0; n < pending; n += 1) await (await consumer.next())?.ackAck();
+    }
+    await work.purge();
+    expect((await manager.streams.info(stream)).state).toMatchObject({ messages: 1, first_seq: 2, last_seq: 2 });
+    await work.close();
+    expect(await work.open(log, log)).toEqual({ epoch: 1, resumeAfter: 3 });
+    await work.close();
+  });
+});
+
+describe('ensureTopology', () => {
+  it('gives every consumer explicit limits in the right unit, and refuses a stream with other limits', async () => {
+    await ensureTopology(manager, 7, STREAM_SETTINGS_DEFAULT);
+    const { config } = await manager.consumers.info(workStreamOf(7), CONSUMERS[0].name);
+    expect(config).toMatchObject({ ack_wait: 1_000_000_000, max_deliver: -1, max_ack_pending: 2048, ack_policy: 'explicit' });
+    await expect(ensureTopology(manager, 7, { ...STREAM_SETTINGS_DEFAULT, bytesMax: 1_000_000 })).rejects.toThrow(TopologyDiffers);
+  });
+});
