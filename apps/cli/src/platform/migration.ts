@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { tailOf } from '@taskmaster/provision';
 import { PlatformFault } from './platform-fault.js';
 import { indent } from './service-process.js';
@@ -14,10 +15,14 @@ interface Migration {
   readonly signal: AbortSignal;
 }
 
-/** Brings the database to the schema of this version, in a process of its own. @throws PlatformFault */
+/**
+ * Brings the database to the schema of this version, in a process of its own. A state-service without that entry migrates at its start.
+ * @throws PlatformFault
+ */
 export async function migrateDatabase(migration: Migration): Promise<void> {
   const { home, env, databaseUrl, signal } = migration;
   signal.throwIfAborted();
+  if (!existsSync(migrationFileOf(home))) return;
   const child = spawn(process.execPath, ['--enable-source-maps', migrationFileOf(home)], {
     cwd: home,
     env: { ...visibleTo('state-service', env), DATABASE_URL: databaseUrl },

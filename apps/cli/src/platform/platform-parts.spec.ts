@@ -39,6 +39,13 @@ describe('what a service sees of the environment', () => {
     }
   });
 
+  it('includes for the coordinator what its commands are allowed to see, and nothing like it', () => {
+    const env = { COMMAND_ENVIRONMENT: 'CARGO_HOME, GOFLAGS', CARGO_HOME: '/c', GOFLAGS: '-v', CARGO_HOME_2: 'x' };
+    const { CARGO_HOME_2: hidden, ...visible } = env;
+    expect(visibleTo('agent-coordinator', env)).toEqual(visible);
+    expect(Object.values(visibleTo('gateway', env))).not.toContain(hidden);
+  });
+
   it('is the path and the log level for all', () => {
     for (const service of SERVICE_NAMES)
       expect(visibleTo(service, { PATH: '/bin', LOG_LEVEL: 'debug' })).toEqual({ PATH: '/bin', LOG_LEVEL: 'debug' });

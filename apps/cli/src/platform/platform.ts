@@ -21,7 +21,7 @@ import { checkout, dataDirectory, type PlatformOptions } from './options.js';
 import { PlatformFault } from './platform-fault.js';
 import { simulatedAgentVariables, variablesOf } from './service-variables.js';
 import { useNats, usePostgres, type UsedServer } from './servers.js';
-import { SERVICE_NAMES, mainFileOf, migrationFileOf, namesRealAgent, visibleTo, type ServiceName } from './services.js';
+import { SERVICE_NAMES, mainFileOf, namesRealAgent, visibleTo, type ServiceName } from './services.js';
 import { endLeftServices, readRecord, writeRecord } from './state-file.js';
 import { superviseService, type SupervisedService, type Supervision } from './supervised-service.js';
 import { watchCode } from './watch.js';
@@ -115,8 +115,9 @@ class PlatformBuilder {
   }
 
   private refuseUnbuilt(): void {
-    const files = [migrationFileOf(this.home), ...this.wanted().map((service) => mainFileOf(this.home, service))];
-    const missing = files.filter((file) => !existsSync(file));
+    const missing = this.wanted()
+      .map((service) => mainFileOf(this.home, service))
+      .filter((file) => !existsSync(file));
     if (missing.length === 0) return;
     throw new PlatformFault('not-built', `The services are not built (${missing[0] ?? ''} is missing).`, 'run `npm run build`.');
   }

@@ -14,8 +14,8 @@ export const AGENT_VARIABLES = ['AGENTAPI_URL', 'CLAUDE_CODE_ENDPOINT', 'CODEGEN
 
 /** Least privilege: what each service may see of the command's environment. A service that is taken over has no other secrets. */
 const OWN_VARIABLES: Readonly<Record<ServiceName, readonly string[]>> = {
-  'state-service': ['MAX_CONCURRENT_WORKFLOWS', 'DEFAULT_WORKFLOW_TIMEOUT', 'DATABASE_*', 'STATE_*', 'NATS_*', 'RELAY_*', 'SWEEP_*'],
-  'nlp-service': ['NLP_*', 'ANTHROPIC_*', 'OPENAI_*', 'NATS_*', ...PROXY_VARIABLES],
+  'state-service': ['MAX_CONCURRENT_WORKFLOWS', 'DEFAULT_WORKFLOW_TIMEOUT', 'DATABASE_*'],
+  'nlp-service': ['NLP_*', 'ENABLE_NLP', 'ANTHROPIC_*', 'OPENAI_*', ...PROXY_VARIABLES],
   'agent-coordinator': [
     'HOME',
     'USER',
@@ -26,18 +26,28 @@ const OWN_VARIABLES: Readonly<Record<ServiceName, readonly string[]>> = {
     'AGENT_*',
     'CODEGEN_*',
     'GITHUB_*',
-    'COORDINATOR_*',
-    'WORKSPACES_*',
-    'NATS_*',
+    'WORKSPACES_DIR',
+    'LEASE_MS',
+    'DRAIN_GRACE_MS',
+    'COMMAND_ENVIRONMENT',
     ...PROXY_VARIABLES,
   ],
-  gateway: ['GATEWAY_*', 'JWT_*', 'CORS_*', 'RATE_LIMIT_*', 'NATS_*'],
+  gateway: ['GATEWAY_*', 'ENABLE_*', 'DEFAULT_WORKFLOW_TIMEOUT', 'RATE_LIMIT_*', 'JWT_*', 'CORS_*'],
   'simulated-agent': ['SIMULATED_AGENT_*'],
 };
 
+/** What commands of steps and validators may see, unless `COMMAND_ENVIRONMENT` names it: how they reach packages and programs. */
+const COMMAND_VARIABLES = ['NPM_CONFIG_REGISTRY', 'npm_config_registry', 'SSL_CERT_FILE', 'GOPROXY', 'PIP_INDEX_URL', 'JAVA_HOME'];
+
+function namesFor(service: ServiceName, env: Environment): readonly string[] {
+  if (service !== 'agent-coordinator') return OWN_VARIABLES[service];
+  const forCommands = env['COMMAND_ENVIRONMENT']?.split(',').map((name) => name.trim());
+  return [...OWN_VARIABLES[service], ...(forCommands ?? COMMAND_VARIABLES)];
+}
+
 /** The variables of the command's environment that this service may see. */
 export function visibleTo(service: ServiceName, env: Environment): Record<string, string> {
-  const patterns = [...COMMON_VARIABLES, ...OWN_VARIABLES[service]];
+  const patterns = [...COMMON_VARIABLES, ...namesFor(service, env)];
   const isVisible = (name: string): boolean =>
     patterns.some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern));
   return Object.fromEntries(
