@@ -31,7 +31,7 @@ const load = async <T>(path: string): Promise<T> => (await import(pathToFileURL(
 const isDefinition = (value: unknown): value is Definition =>
   typeof value === 'object' && value !== null && 'service' in value && 'variables' in value;
 
-/** What `apps/<name>/src/config.ts` defines, for every app that has one. */
+/** What `apps/<name>/src/config.ts` defines, for every app that defines variables there. */
 async function configurations(): Promise<readonly ServiceConfiguration[]> {
   const { describeConfig } = await load<ServiceKit>('libs/service-kit/dist/index.js');
   const found: ServiceConfiguration[] = [];
@@ -39,7 +39,6 @@ async function configurations(): Promise<readonly ServiceConfiguration[]> {
     const path = join('apps', app, 'dist', 'config.js');
     if (!existsSync(path)) continue;
     const definitions = Object.values(await load<Record<string, unknown>>(path)).filter(isDefinition);
-    if (definitions.length === 0) throw new Error(`${path} exports no configuration`);
     found.push(...definitions.map((definition) => ({ service: definition.service, variables: describeConfig(definition) })));
   }
   return found;

@@ -34,7 +34,6 @@ export async function killRun(options: KillRunOptions): Promise<KillRunReport> {
   const repositories = await Promise.all(Array.from({ length: options.repositories }, sampleRepository));
   const platform = await startPlatformUnderTest({
     env: { MAX_CONCURRENT_WORKFLOWS: '200', SIMULATED_AGENT_THINK_MS: THINK_MS, SIMULATED_AGENT_SESSIONS: '8' },
-    variables: { gateway: { RATE_LIMIT_PER_MINUTE: '1000000', RATE_LIMIT_BURST: '1000000' } },
     simulatedAgent: 'always',
     replicas: { 'state-service': 2 },
     onProgress: options.say,
