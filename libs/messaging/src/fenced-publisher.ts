@@ -58,7 +58,7 @@ export class FencedPublisher {
     this.#sequence = this.#ackedSequence = start.sequence;
     this.#upto = this.#ackedUpto = start.upto;
     this.#subscription = connection.subscribe(`${this.#inbox}.*`, { callback: (error, message) => this.#onReply(error, message) });
-    this.#watch = setInterval(() => this.#onTick(), ACK_CHECK_MS);
+    this.#watch = setInterval(() => this.#onTick(), ACK_CHECK_MS).unref();
   }
 
   /** The position up to which the last message sent covers the log. */

@@ -50,6 +50,8 @@ export type WorkStreamPoint = 'epoch-bumped' | 'streams-deleted' | 'stream-creat
 
 const EVIDENCE_INTERVAL_MS = 250;
 const QUIET_MS = 1_000;
+/** A question that a broken connection swallowed is asked again soon. */
+const API_TIMEOUT_MS = 1_000;
 const PURGE_INTERVAL_MS = 10_000;
 
 /**
@@ -82,7 +84,7 @@ export class WorkStream {
     await this.#evidence;
     this.#epochs = epochs;
     try {
-      const manager = (this.#manager = await this.connection.jetstreamManager({ checkAPI: false }));
+      const manager = (this.#manager = await this.connection.jetstreamManager({ checkAPI: false, timeout: API_TIMEOUT_MS }));
       const record = await epochs.current();
       const head = await source.head();
       const acknowledgedUpto = Math.max(record.acknowledgedUpto, remembered.epoch === record.epoch ? remembered.upto : 0);

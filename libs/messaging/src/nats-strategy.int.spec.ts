@@ -1,0 +1,173 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { deriveUuid, subjectOfQuery, workStreamOf, type Notice, type NoticeHandler } from '@taskmaster/contracts';
+import { eventually, startBroker, type TestBroker } from '@taskmaster/testing';
+import type { JetStreamManager, NatsConnection } from 'nats';
+import { InMemoryLog } from './in-memory-log.js';
+import { connectBroker, FeedListener, FeedPublisher, NatsStrategy, WorkStream, type NatsStrategyOptions } from './index.js';
+
+const CONSUMER = 'agent-coordinator_command';
+let broker: TestBroker;
+let connection: NatsConnection;
+let manager: JetStreamManager;
+let log: InMemoryLog;
+let work: WorkStream;
+let strategies: NatsStrategy[];
+
+beforeEach(async () => {
+  broker = await startBroker();
+  connection = await connectBroker({ url: broker.url, name: 'relay' });
+  manager = await connection.jetstreamManager({ timeout: 1_000 });
+  log = new InMemoryLog();
+  work = new WorkStream(connection);
+  strategies = [];
+  await work.open(log, log);
+}, 60_000);
+afterEach(async () => {
+  await Promise.all(strategies.map((strategy) => strategy.close()));
+  await work.close();
+  await connection.close();
+  await broker.stop();
+});
+
+const notice = (n: number): Omit<Notice, 'position'> => ({
+  eventId: deriveUuid('event', String(n)) as Notice['eventId'],
+  tenantId: 'default' as Notice['tenantId'],
+  workflowId: `wf_${String(n)}` as Notice['workflowId'],
+  stepId: 'a' as Notice['stepId'],
+  attempt: 1,
+  kind: 'command.run',
+  input: {},
+  correlationId: 'spec',
+});
+
+async function publish(count: number): Promise<void> {
+  const after = await log.head();
+  log.append(...Array.from({ length: count }, (_, index) => notice(after + index + 1)));
+  await work.publish(log.read(after));
+  await work.flush();
+}
+
+async function react(handler: NoticeHandler, options: Partial<NatsStrategyOptions> = {}): Promise<NatsStrategy> {
+  const own = await connectBroker({ url: broker.url, name: 'reactor' });
+  const strategy = new NatsStrategy({ connection: own, onPoison: () => Promise.reject(new Error('poison')), ...options });
+  strategy.addHandler(CONSUMER, handler as never, true);
+  strategy.listen(() => undefined);
+  strategies.push(strategy);
+  return strategy;
+}
+
+const unanswered = async (epoch = 1): Promise<number> => {
+  const { num_pending: pending, num_ack_pending: open } = await manager.consumers.info(workStreamOf(epoch), CONSUMER);
+  return pending + open;
+};
+
+describe('NatsStrategy', () => {
+  it('acknowledges a message only when each of its notices is answered', async () => {
+    const held = new Map<number, () => void>();
+    await react((one) => new Promise((resolve) => held.set(one.position, () => resolve({ kind: 'answered' }))));
+    await publish(3);
+    await eventually(() => held.size === 3);
+    held.get(1)?.();
+    held.get(3)?.();
+    expect(await unanswered()).toBe(1);
+    held.get(2)?.();
+    await eventually(async () => (await unanswered()) === 0);
+  });
+
+  it('keeps a notice that is told later open, and hands it in again without a second delivery', async () => {
+    const seen: number[] = [];
+    await react((_one, { deliveries }) => {
+      seen.push(deliveries);
+      return Promise.resolve(seen.length < 3 ? { kind: 'later', afterMs: 700 } : { kind: 'answered' });
+    });
+    await publish(1);
+    await eventually(() => seen.length === 3);
+    await eventually(async () => (await unanswered()) === 0);
+    expect(seen).toEqual([1, 1, 1]);
+  });
+
+  it('gives a failing notice back with a delay, and hands a poisoned one over and acknowledges it', async () => {
+    const poisoned: number[] = [];
+    const deliveries = new Set<number>();
+    await react(
+      (_one, context) => {
+        deliveries.add(context.deliveries);
+        return Promise.reject(new Error('broken'));
+      },
+      { deliveriesMax: 2, onPoison: (one) => Promise.resolve(void poisoned.push(one.position)) },
+    );
+    await publish(1);
+    await eventually(() => poisoned.length === 1);
+    await eventually(async () => (await unanswered()) === 0);
+    expect([...deliveries]).toEqual([1, 2]);
+  });
+
+  it('follows the epochs through a broker that is killed and loses its disk', async () => {
+    const seen = new Set<number>();
+    await react((one) => {
+      seen.add(one.position);
+      log.answer(one.position);
+      return Promise.resolve({ kind: 'answered' });
+    });
+    await publish(5);
+    await eventually(() => seen.size === 5);
+    await broker.wipe();
+    await eventually(() => work.open(log, log), { deadlineMs: 10_000 });
+    await publish(5);
+    await eventually(() => seen.size === 10, { deadlineMs: 10_000 });
+    await eventually(async () => (await unanswered(2)) === 0);
+  }, 30_000);
+
+  it('finishes what is in work when it closes, and gives back what waits', async () => {
+    let release: () => void = () => undefined;
+    const started: number[] = [];
+    const strategy = await react(
+      (one) => {
+        started.push(one.position);
+        return new Promise((resolve) => (release = () => resolve({ kind: 'answered' })));
+      },
+      { maxConcurrent: 1 },
+    );
+    await publish(1);
+    await eventually(() => started.length === 1);
+    await publish(1);
+    const closing = strategy.close();
+    release();
+    await closing;
+    expect(started).toEqual([1]);
+    await eventually(async () => (await unanswered()) === 1);
+  });
+
+  it('answers requests, and says only a name when a handler fails', async () => {
+    const own = await connectBroker({ url: broker.url, name: 'state' });
+    const strategy = new NatsStrategy({ connection: own });
+    strategy.addHandler(subjectOfQuery('ListAgents'), (() => Promise.resolve({ answer: 1 })) as never);
+    strategy.addHandler(subjectOfQuery('GetCounts'), (() => Promise.reject(new TypeError('secret'))) as never);
+    strategy.listen(() => undefined);
+    strategies.push(strategy);
+    await own.flush();
+    expect((await connection.request(subjectOfQuery('ListAgents'), '{}')).json()).toEqual({ answer: 1 });
+    expect((await connection.request(subjectOfQuery('GetCounts'), '{}')).json()).toEqual({ fault: 'TypeError' });
+  });
+});
+
+describe('FeedListener', () => {
+  it('gives events in order and names the positions it missed', async () => {
+    const seen: unknown[] = [];
+    const listener = new FeedListener(connection, {
+      onEvents: (events) => seen.push(events.map(({ position }) => position)),
+      onGap: (first, last) => seen.push({ first, last }),
+    });
+    listener.start();
+    const event = (position: number) =>
+      ({ position, stream: 's', version: 1, tenantId: 'default' as Notice['tenantId'], type: 'T', occurredAt: '', data: {} }) as const;
+    const feed = new FeedPublisher(connection);
+    feed.publish([event(1), event(2)]);
+    feed.publish([event(3)]);
+    await eventually(() => seen.length === 1);
+    feed.publish([event(6)]);
+    await eventually(() => seen.length === 3);
+    expect(seen).toEqual([[1, 2, 3], { first: 4, last: 5 }, [6]]);
+    listener.stop();
+  });
+});
