@@ -141,7 +141,7 @@ export class ProblemFilter implements ExceptionFilter {
   private refine(problem: Problem, request: FastifyRequest): Problem {
     if (problem.code !== 'route-not-found') return problem;
     const methods = this.routes.methodsOf(request.url);
-    if (methods.length === 0) return problem;
+    if (methods.length === 0 || methods.includes(request.method)) return problem;
     return new Problem('method-not-allowed', `${request.method} is not possible here; ${methods.join(', ')} is.`, { headers: { allow: methods.join(', ') } });
   }
 }

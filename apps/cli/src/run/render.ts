@@ -16,7 +16,7 @@ interface Sheet {
   readonly now: number;
 }
 
-const WIDTH_MIN = 40;
+const WIDTH_MIN = 30;
 const MARKS: Readonly<Record<StepMark, readonly [sign: string, ink: Ink]>> = {
   waiting: ['·', 'dim'], ready: ['○', 'cyan'], running: ['◐', 'cyan'], retrying: ['↻', 'yellow'], succeeded: ['✔', 'green'], failed: ['✘', 'red'], skipped: ['–', 'dim'], cancelled: ['⊘', 'dim'],
 };
@@ -140,7 +140,7 @@ function whyLines(step: RunStep, lead: string, { paint, width }: Sheet): readonl
   const { assignment } = step;
   if (assignment !== undefined) {
     const label = assignment.simulated ? ' SIMULATED' : '';
-    const name = harmless(`${assignment.agentName} (${assignment.agentType})`);
+    const name = fit(harmless(`${assignment.agentName} (${assignment.agentType})`), width - lead.length - label.length - 2);
     const reason = fit(harmless(assignment.reason), Math.max(0, width - lead.length - name.length - label.length - 6));
     lines.push(`${paint('dim', lead)}  ${paint('magenta', name)}${paint('yellow', label)}${reason === '' ? '' : paint('dim', `: ${reason}`)}`);
   }
