@@ -1,11 +1,11 @@
-import { connect, type NatsConnection } from 'nats';
+import { connectBroker } from '@taskmaster/messaging';
 
 /** Counts the messages that were published to the notice streams. */
 export class BrokerCosts {
-  private constructor(private readonly connection: NatsConnection) {}
+  private constructor(private readonly connection: Awaited<ReturnType<typeof connectBroker>>) {}
 
   static async open(url: string): Promise<BrokerCosts> {
-    return new BrokerCosts(await connect({ servers: url, name: 'performance' }));
+    return new BrokerCosts(await connectBroker({ url, name: 'performance' }));
   }
 
   /** The sum of the last sequences of all epochs' streams. */
