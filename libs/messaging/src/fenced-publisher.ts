@@ -126,16 +126,17 @@ export class FencedPublisher {
     if (error !== null) return void this.#lose('the subscription failed', error);
     if (message.headers?.code === 503) return void this.#lose('nobody keeps the stream');
     const reply = message.json<PublishReply>();
-    if (reply.error !== undefined) return void this.#lose(reply.error.description ?? `error ${String(reply.error.code)}`);
     const first = this.#sent[0];
-    if (first === undefined || reply.seq !== first.sequence || reply.duplicate === true || reply.stream !== this.#stream) {
-      return void this.#lose(`sequence ${String(reply.seq)} was answered where ${String(first?.sequence)} was expected`);
-    }
+    if (first === undefined || !this.#isExpected(reply, first)) return void this.#lose(describeMismatch(reply, first));
     this.#sent.shift();
     this.#ackedSequence = first.sequence;
     this.#ackedUpto = first.upto;
     this.onAcknowledged(first.upto);
     this.#wake();
+  }
+
+  #isExpected(reply: PublishReply, first: Sent): boolean {
+    return reply.error === undefined && reply.seq === first.sequence && reply.duplicate !== true && reply.stream === this.#stream;
   }
 
   #onTick(): void {
@@ -153,3 +154,8 @@ export class FencedPublisher {
     return this.#lost;
   }
 }
+
+const describeMismatch = ({ error, seq }: PublishReply, first: Sent | undefined): string =>
+  error === undefined
+    ? `sequence ${String(seq)} was answered where ${String(first?.sequence)} was expected`
+    : (error.description ?? `error ${String(error.code)}`);

@@ -30,12 +30,16 @@ export async function inspectStream(manager: JetStreamManager, evidence: Evidenc
   if (state.last_seq === 0) return evidence.acknowledgedUpto > 0 ? lost('tail-lost') : { kind: 'intact', sequence: 0, upto: 0 };
   if (state.messages === 0) return lost('last-message-missing');
   if (state.messages !== state.last_seq - state.first_seq + 1) return lost('hole');
-  const last = await absentAsUndefined(manager.streams.getMessage(stream, { seq: state.last_seq }));
+  return inspectLastMessage(manager, evidence, state.last_seq);
+}
+
+async function inspectLastMessage(manager: JetStreamManager, evidence: Evidence, sequence: number): Promise<Inspection> {
+  const last = await absentAsUndefined(manager.streams.getMessage(workStreamOf(evidence.epoch), { seq: sequence }));
   if (last === undefined) return lost('last-message-missing');
   const upto = Number(last.header.get(HEADER_UPTO) || Number.NaN);
   if (!Number.isSafeInteger(upto) || Number(last.header.get(HEADER_EPOCH)) !== evidence.epoch) return lost('not-ours');
   if (upto > evidence.head) throw new LogRegressed(upto, evidence.head);
-  return upto < evidence.acknowledgedUpto ? lost('tail-lost') : { kind: 'intact', sequence: state.last_seq, upto };
+  return upto < evidence.acknowledgedUpto ? lost('tail-lost') : { kind: 'intact', sequence, upto };
 }
 
 async function isConsumerAhead(manager: JetStreamManager, stream: string, lastSequence: number): Promise<boolean> {
