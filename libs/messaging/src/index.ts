@@ -4,6 +4,7 @@ export { LogRegressed, TopologyDiffers, WorkStreamLost } from './faults.js';
 export { FeedListener, FeedPublisher, type FeedCallbacks } from './feed.js';
 export { DELIVERIES_DEFAULT_MAX, NatsStrategy, NOTICES_CONCURRENT_DEFAULT, type NatsStrategyOptions } from './nats-strategy.js';
 export { NatsQueryAsker } from './query-asker.js';
+export { RethrowFilter } from './rethrow-filter.js';
 export { STREAM_LOSSES, type StreamLoss } from './stream-inspection.js';
 export { ACK_PENDING_MAX, ACK_WAIT_MS, STREAM_SETTINGS_DEFAULT, type StreamSettings } from './topology.js';
 export {
