@@ -1,9 +1,9 @@
 import { type AgentId, type AgentView, type Assignment, type Notice, type NoticeOutcome, type StepContext } from '@taskmaster/contracts';
 import { chooseAgent } from '@taskmaster/workflow';
-import { ANSWERED, contextOf, startedBy, type Coordinator } from './coordinator.js';
+import { ANSWERED, BEING_STARTED, contextOf, startedBy, type Coordinator } from './coordinator.js';
 import { reattachAgent } from './recover.js';
 import { runAgentAttempt } from './run-agent.js';
-import { refOf, workOf } from './steps.js';
+import { refOf, workOf, type Work } from './steps.js';
 
 const FULL_RETRY_MS = 500;
 /** Agents that are tried one after the other for one attempt while those before are full. */
@@ -12,6 +12,10 @@ const CHOICES_MAX = 10;
 /** Gives an attempt to the best agent that is free, and works with it in the background. */
 export async function reactToAgentStep(c: Coordinator, notice: Notice): Promise<NoticeOutcome> {
   const work = workOf(notice);
+  return (await c.held.alone(refOf(work), () => assign(c, work))) ?? BEING_STARTED;
+}
+
+async function assign(c: Coordinator, work: Work): Promise<NoticeOutcome> {
   if (c.held.has(refOf(work))) return ANSWERED;
   const [context, { items }] = await Promise.all([contextOf(c, work), c.asker.ask('ListAgents', { tenantId: work.tenantId })]);
   if (!context) return ANSWERED;

@@ -21,18 +21,23 @@ export const definition = defineConfig('agent-coordinator', {
     default: ['NPM_CONFIG_REGISTRY', 'npm_config_registry', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'GOPROXY', 'PIP_INDEX_URL', 'JAVA_HOME'],
     doc: 'Names of the variables, beside PATH, that commands of steps and validators may see.',
   }),
+  AGENT_ENVIRONMENT: list({
+    default: ['ANTHROPIC_API_KEY', 'ANTHROPIC_BASE_URL', 'OPENAI_API_KEY', 'OPENAI_BASE_URL', 'GEMINI_API_KEY', 'GOOSE_PROVIDER', 'GOOSE_MODEL'],
+    doc: 'Names of the variables, beside those of COMMAND_ENVIRONMENT, that agents started by this service may see.',
+  }),
 });
 export type CoordinatorConfig = ConfigOf<typeof definition> & {
   /** Everything that commands see of this process's environment. */
   readonly commandEnv: Readonly<Record<string, string>>;
+  /** Everything that agents started here see of it. */
+  readonly agentEnv: Readonly<Record<string, string>>;
 };
 
 /** @throws ConfigFault naming every bad variable */
 export function readConfig(environment: Environment): CoordinatorConfig {
   const config = loadConfig(definition, environment);
-  const passed = config.COMMAND_ENVIRONMENT.flatMap((name) => {
-    const value = environment[name];
-    return value === undefined ? [] : [[name, value] as const];
-  });
-  return { ...config, commandEnv: { ...Object.fromEntries(passed), PATH: config.PATH, LC_ALL: 'C.UTF-8' } };
+  const given = (names: readonly string[]): Readonly<Record<string, string>> =>
+    Object.fromEntries(names.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]] as const])));
+  const commandEnv = { ...given(config.COMMAND_ENVIRONMENT), PATH: config.PATH, LC_ALL: 'C.UTF-8' };
+  return { ...config, commandEnv, agentEnv: { ...given(config.AGENT_ENVIRONMENT), ...commandEnv } };
 }

@@ -58,6 +58,7 @@ export class Coordinated {
   readonly state = new InMemoryState();
   readonly faults: unknown[] = [];
   private readonly notices: Promise<unknown>[] = [];
+  private readonly killed = new Set<Coordinator>();
   private coordinators = 0;
 
   constructor(readonly bed: Testbed) {}
@@ -75,10 +76,15 @@ export class Coordinated {
     };
     if (options.listening !== false) {
       this.state.onNotice((notice) => {
-        this.notices.push(react(c, notice), react(c, notice));
+        if (!this.killed.has(c)) this.notices.push(react(c, notice), react(c, notice));
       });
     }
     return c;
+  }
+
+  /** The coordinator hears and does nothing more; what it left stays. */
+  kill(c: Coordinator): void {
+    this.killed.add(c);
   }
 
   async register(name: string, change: Partial<AgentProfile> = {}): Promise<void> {

@@ -23,6 +23,8 @@ export interface Coordinator {
 }
 
 export const ANSWERED: NoticeOutcome = { kind: 'answered' };
+/** Another delivery of the notice is being worked on: comes again to find out how that went. */
+export const BEING_STARTED: NoticeOutcome = { kind: 'later', afterMs: 250 };
 const REPORT_PAUSE_MS = 500;
 
 /** How an attempt ended here. `stopped`: from outside, so nobody waits for a report, or somebody else will make one. */
@@ -80,9 +82,12 @@ export async function settle(c: Coordinator, held: Held, run: () => Promise<Endi
 
 /** Takes a step that starts durably and needs no choice: asks for its start, then works in the background. */
 export async function startAndHold(c: Coordinator, work: Work, run: (held: Held, reattached: boolean) => Promise<void>): Promise<NoticeOutcome> {
-  if (c.held.has(refOf(work))) return ANSWERED;
-  const started = startedBy(await c.reporter.start(work));
-  if (typeof started === 'object') return { kind: 'later', afterMs: started.laterMs };
-  if (started !== 'drop') c.held.hold(work, (held) => run(held, started === 'reattach'));
-  return ANSWERED;
+  const outcome = await c.held.alone(refOf(work), async (): Promise<NoticeOutcome> => {
+    if (c.held.has(refOf(work))) return ANSWERED;
+    const started = startedBy(await c.reporter.start(work));
+    if (typeof started === 'object') return { kind: 'later', afterMs: started.laterMs };
+    if (started !== 'drop') c.held.hold(work, (held) => run(held, started === 'reattach'));
+    return ANSWERED;
+  });
+  return outcome ?? BEING_STARTED;
 }

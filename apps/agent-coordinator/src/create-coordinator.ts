@@ -41,7 +41,7 @@ export async function createCoordinator(config: CoordinatorConfig, world: World)
   const { sender, asker, logger } = world;
   const instance = await claimInstance(resolve(config.WORKSPACES_DIR));
   const onFault = (what: string, error: unknown): void => { logger.warn({ what, err: error }, 'fault'); };
-  const drivers = new Drivers(config.AGENTAPI_KEY === undefined ? {} : { agentapi: { apiKey: config.AGENTAPI_KEY } });
+  const drivers = new Drivers({ env: config.agentEnv, ...(config.AGENTAPI_KEY === undefined ? {} : { agentapi: { apiKey: config.AGENTAPI_KEY } }) });
   const coordinator = coordinatorAt(config, world, { ...instance, onFault, drivers });
   const registry = new AgentRegistry({ sender, asker, driverOf: coordinator.driverOf, onFault }, instance.holder, config.AGENT_HEALTH_INTERVAL_MS);
   let draining = false;

@@ -27,6 +27,7 @@ export interface HoldingOptions {
 /** The attempts this process works on: keeps their leases with one query for all of them, and stops those that are lost. */
 export class HeldAttempts {
   private readonly entries = new Map<string, Entry>();
+  private readonly starting = new Set<string>();
   private timer: NodeJS.Timeout | undefined;
   private renewing: Promise<void> | undefined;
 
@@ -41,6 +42,21 @@ export class HeldAttempts {
 
   has(ref: AttemptRef): boolean {
     return this.entries.has(attemptKey(ref));
+  }
+
+  /**
+   * Runs the start of an attempt unless another delivery of its notice is just doing so; undefined then. Else the answers to two starts
+   * could overtake each other, and `duplicate` would look like something an earlier life of this process had begun.
+   */
+  async alone<T>(ref: AttemptRef, start: () => Promise<T>): Promise<T | undefined> {
+    const key = attemptKey(ref);
+    if (this.starting.has(key)) return undefined;
+    this.starting.add(key);
+    try {
+      return await start();
+    } finally {
+      this.starting.delete(key);
+    }
   }
 
   /** Runs the work of an attempt in the background while its lease is kept. False when it is already running here. */

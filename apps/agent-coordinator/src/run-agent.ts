@@ -32,7 +32,7 @@ export async function runAgentAttempt(c: Coordinator, held: Held, job: AgentJob)
   let delivered = false;
   const settled = await settle(c, held, async () => {
     await c.sessions.write(session);
-    const opened = await openRoom(c.desk, refOf(held.work), context.repository);
+    const opened = await openRoom(c.desk, refOf(held.work), context);
     if (opened.kind === 'delivered') return completed(job, opened.delivered, 'Delivered by an earlier attempt.');
     room = opened.room;
     const conversation = await converse(c, held, { job, session, room });

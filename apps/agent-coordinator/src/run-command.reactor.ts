@@ -72,7 +72,7 @@ async function openCommandRoom(c: Coordinator, { repository }: StepContext, ref:
   if (!repository) return c.desk.workspaces.openEmpty(ref);
   const mirror = await c.desk.mirrors.of(repository);
   const view = await c.desk.mirrors.look(mirror, ref.workflowId);
-  const workspace = await c.desk.workspaces.open(ref, mirror, (view.integration ?? view.target).commit, { detached: true });
+  const workspace = await c.desk.workspaces.open(ref, mirror, (view.integration ?? view.target).commit);
   return { path: workspace.path, home: workspace.home, workspace };
 }
 

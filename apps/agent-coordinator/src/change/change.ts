@@ -95,7 +95,7 @@ export async function validateView(desk: ChangeDesk, task: ChangeTask, at: Viewe
 
 /** Runs the validators on one commit, in a worktree of its own. */
 export async function checkCommit(desk: ChangeDesk, task: ChangeTask, at: ViewedChange & { commit: string }): Promise<ChecksResult> {
-  const workspace = await desk.workspaces.open(task.ref, at.mirror, at.commit, { detached: true });
+  const workspace = await desk.workspaces.open(task.ref, at.mirror, at.commit);
   try {
     return await runChecks({ cwd: workspace.path, env: { ...desk.commandEnv, HOME: workspace.home, CI: '1' }, ...at.watch }, task.validation);
   } finally {

@@ -53,10 +53,12 @@ interface Proven {
   readonly checks?: readonly ValidationCheck[];
 }
 
-/** Whether the target is where it was when the candidate passed. Building it again gives the same id, and puts it where we can push it from. */
+/** Whether both sides are where they were when the candidate passed. Where its objects are missing it is built again, with the same id. */
 async function stillProven(desk: ChangeDesk, task: MergeTask, at: { mirror: Mirror; view: RemoteView; proven: Proven }): Promise<boolean> {
   const { target, integration } = at.view;
   if (!integration || target.commit !== at.proven.base) return false;
+  const merged = await desk.git.try(['rev-parse', '--verify', '--quiet', `${at.proven.commit}^2`], { gitDir: at.mirror.gitDir });
+  if (merged.exitCode === 0) return merged.stdout.trim() === integration.commit;
   const again = await buildCandidate(desk.git, at.mirror, { workflowId: task.ref.workflowId, cycle: task.cycle, title: task.title, target, integration });
   return again.kind === 'candidate' && again.commit === at.proven.commit;
 }
@@ -80,9 +82,8 @@ async function finish(desk: ChangeDesk, task: MergeTask, { mirror, proven }: Mer
 /** Looks at the target once more: what a server answered is not yet what it holds. */
 async function verify(desk: ChangeDesk, task: MergeTask, merged: Merged): Promise<ChangeResult<MergeOutput>> {
   const { mirror, proven } = merged;
-  const view = await desk.mirrors.look(mirror, task.ref.workflowId);
-  const held = view.target.commit === proven.commit || (await isIn(desk, mirror, { commit: proven.commit, head: view.target.commit }));
-  if (!held) throw new PushContention('the target does not hold the merge that it accepted');
+  const holds = await desk.git.run(['ls-remote', '--', mirror.url, `refs/heads/${mirror.target}`], { gitDir: mirror.gitDir });
+  if (!holds.startsWith(proven.commit) && !(await holdsLater(desk, task, merged))) throw new PushContention('the target does not hold the merge that it accepted');
   return finish(desk, task, merged);
 }
 
@@ -96,6 +97,12 @@ async function reportAgain(desk: ChangeDesk, task: MergeTask, at: ViewedChange &
   if (result.passed) return finish(desk, task, { mirror, proven: { commit, base, checks: result.checks } });
   const error = { type: 'validation', message: 'the change was merged before, and its validation fails now', retryable: false, detail: { commit } } as const;
   return { kind: 'failed', error };
+}
+
+/** The target has gone on since: its history must hold the merge. */
+async function holdsLater(desk: ChangeDesk, task: MergeTask, { mirror, proven }: Merged): Promise<boolean> {
+  const view = await desk.mirrors.look(mirror, task.ref.workflowId);
+  return isIn(desk, mirror, { commit: proven.commit, head: view.target.commit });
 }
 
 const isIn = async (desk: ChangeDesk, mirror: Mirror, of: { commit: string; head: string }): Promise<boolean> =>

@@ -6,6 +6,7 @@ import { push, PushContention, type RefChange } from '../workspace/push.js';
 import type { Forge, PullRequest, PullRequestDraft } from './forge.js';
 
 const TRIES_MAX = 50;
+const WRITTEN_MAX = 1000;
 const NUMBERED = /^refs\/tm\/pull\/(\d+)\/head$/;
 
 /** A pull request as its record keeps it; `record` is the id of the blob. */
@@ -24,6 +25,9 @@ const ofRef = (workflowId: WorkflowId): string => `refs/tm/pull-of/${slugOf(work
  * compare-and-set, and `refs/tm/pull-of/<workflow>` makes a workflow's second request find its first.
  */
 export class LocalForge implements Forge {
+  /** Records this process has written last, by remote and ref. A hint: compare-and-set finds out when one is old. */
+  private readonly written = new Map<string, Kept>();
+
   constructor(private readonly git: Git) {}
 
   async ensurePullRequest(mirror: Mirror, draft: PullRequestDraft): Promise<PullRequest> {
@@ -44,7 +48,10 @@ export class LocalForge implements Forge {
         { ref: recordRef(number), from: '', to: blob },
         { ref: ofRef(workflowId), from: '', to: blob },
       ]);
-      if (opened) return publicOf(pull);
+      if (opened) {
+        this.note(mirror, { pull, record: blob, headNow: draft.head });
+        return publicOf(pull);
+      }
     }
     throw new PushContention('pull request numbers kept being taken');
   }
@@ -59,7 +66,7 @@ export class LocalForge implements Forge {
 
   private async settle(mirror: Mirror, workflowId: WorkflowId, change: Partial<Kept['pull']>): Promise<number | undefined> {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-      const { kept } = await this.find(mirror, workflowId);
+      const kept = this.take(mirror, workflowId) ?? (await this.find(mirror, workflowId)).kept;
       if (kept?.pull.state !== 'open') return undefined;
       if (await this.replace(mirror, kept, { ...kept.pull, ...change })) return kept.pull.number;
     }
@@ -69,11 +76,27 @@ export class LocalForge implements Forge {
   private async replace(mirror: Mirror, kept: Kept, pull: Kept['pull']): Promise<boolean> {
     const blob = await this.store(mirror, pull);
     const moved = pull.head === kept.headNow ? [] : [{ ref: headRef(pull.number), from: kept.headNow, to: pull.head }];
-    return this.change(mirror, [
+    const replaced = await this.change(mirror, [
       ...moved,
       { ref: recordRef(pull.number), from: kept.record, to: blob },
       { ref: `refs/tm/pull-of/${slugOf(pull.workflow)}`, from: kept.record, to: blob },
     ]);
+    if (replaced) this.note(mirror, { pull, record: blob, headNow: pull.head });
+    return replaced;
+  }
+
+  private note(mirror: Mirror, kept: Kept): void {
+    this.written.set(`${mirror.url} ${kept.pull.workflow}`, kept);
+    const oldest = this.written.keys().next();
+    if (this.written.size > WRITTEN_MAX && oldest.done !== true) this.written.delete(oldest.value);
+  }
+
+  /** Used once: whoever fails with it looks at the remote. */
+  private take(mirror: Mirror, workflowId: WorkflowId): Kept | undefined {
+    const key = `${mirror.url} ${workflowId}`;
+    const kept = this.written.get(key);
+    this.written.delete(key);
+    return kept;
   }
 
   /** The workflow's record, and the highest number in use. */

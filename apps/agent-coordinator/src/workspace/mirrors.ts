@@ -8,8 +8,9 @@ import { branchPrefix, digestOf, integrationBranch, parseBranch, parseRemote, sl
 import { push } from './push.js';
 
 const LOOKS_MAX = 20;
-/** Integration heads that are remembered as hints. */
+/** Workflows whose integration heads are remembered as hints, and heads of each. */
 const HINTS_MAX = 1000;
+const HEADS_MAX = 500;
 
 /** The repository a workflow names cannot be used: asking again does not help. */
 export class RepositoryUnusable extends Fault {
@@ -45,7 +46,8 @@ const MIRROR_CONFIG = '[core]\n\trepositoryformatversion = 0\n\tfilemode = true\
 /** Keeps one mirror per remote and looks at remotes through them. */
 export class Mirrors {
   private readonly waiting = new Map<string, Promise<RemoteView>>();
-  private readonly heads = new Map<string, string>();
+  /** By mirror and workflow: integration heads, oldest first, each holding those before it. */
+  private readonly heads = new Map<string, string[]>();
 
   constructor(
     private readonly git: Git,
@@ -72,13 +74,20 @@ export class Mirrors {
 
   /** The integration head this process last saw or made. Only a hint: compare-and-set finds out when it is wrong. */
   lastHead(mirror: Mirror, workflowId: WorkflowId): string | undefined {
-    return this.heads.get(`${mirror.gitDir} ${workflowId}`);
+    return this.heads.get(keyOf(mirror, workflowId))?.at(-1);
+  }
+
+  /** The last head this process knows of, if it certainly holds these commits. */
+  headWith(mirror: Mirror, workflowId: WorkflowId, commits: readonly string[]): string | undefined {
+    const known = this.heads.get(keyOf(mirror, workflowId));
+    return known && commits.every((commit) => known.includes(commit)) ? known.at(-1) : undefined;
   }
 
   remember(mirror: Mirror, workflowId: WorkflowId, commit: string): void {
-    const key = `${mirror.gitDir} ${workflowId}`;
+    const key = keyOf(mirror, workflowId);
+    const known = this.heads.get(key) ?? [];
     this.heads.delete(key);
-    this.heads.set(key, commit);
+    this.heads.set(key, known.at(-1) === commit ? known : [...known, commit].slice(-HEADS_MAX));
     const oldest = this.heads.keys().next();
     if (this.heads.size > HINTS_MAX && oldest.done !== true) this.heads.delete(oldest.value);
   }
@@ -135,6 +144,8 @@ export class Mirrors {
     return view;
   }
 }
+
+const keyOf = (mirror: Mirror, workflowId: WorkflowId): string => `${mirror.gitDir} ${workflowId}`;
 
 function fetchFault(stderr: string, target: string): Fault {
   if (/couldn't find remote ref/.test(stderr)) return new RepositoryUnusable(`the repository has no branch ${target}`);

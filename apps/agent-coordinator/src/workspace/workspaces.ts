@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { AttemptRef, WorkflowId } from '@taskmaster/contracts';
 import type { Git } from '../git.js';
 import type { Lanes } from '../lanes.js';
-import { attemptBranch, attemptName, slugOf } from '../names.js';
+import { attemptName, slugOf } from '../names.js';
 import type { Mirror, Mirrors } from './mirrors.js';
 import { push } from './push.js';
 
@@ -35,8 +35,11 @@ export class Workspaces {
     return join(this.root, slugOf(ref.workflowId), attemptName(ref));
   }
 
-  /** A worktree at `base` on the attempt's own branch, or detached. What a crash left at its place is saved and removed first. */
-  async open(ref: AttemptRef, mirror: Mirror, base: string, options?: { readonly detached: boolean }): Promise<Workspace> {
+  /**
+   * A worktree at `base`. It is on no branch: what an attempt delivers gets its branch on the remote, and nothing is left here to tidy.
+   * What a crash left at its place is saved and removed first.
+   */
+  async open(ref: AttemptRef, mirror: Mirror, base: string): Promise<Workspace> {
     const path = this.pathOf(ref);
     const home = `${path}.home`;
     if (existsSync(path)) {
@@ -45,10 +48,9 @@ export class Workspaces {
       await this.remove(left);
     }
     await mkdir(home, { recursive: true, mode: 0o700 });
-    const where = options?.detached === true ? ['--detach'] : ['-B', attemptBranch(ref)];
     // Two worktrees made at once in one repository fight over its lock files.
     await this.lanes.run(`worktree ${mirror.gitDir}`, () =>
-      this.git.run(['worktree', 'add', '--quiet', '--force', ...where, '--', path, base], { gitDir: mirror.gitDir }),
+      this.git.run(['worktree', 'add', '--quiet', '--force', '--detach', '--', path, base], { gitDir: mirror.gitDir }),
     );
     return { ref, mirror, path, home, base, admin: await adminOf(path, mirror.gitDir) };
   }
@@ -87,13 +89,12 @@ export class Workspaces {
     return ref;
   }
 
-  /** Removes a worktree, its branch here and its HOME. Whoever calls has delivered or saved what was in it. */
+  /** Removes a worktree and its HOME. Whoever calls has delivered or saved what was in it. */
   async remove(workspace: Workspace): Promise<void> {
     const { gitDir } = workspace.mirror;
     await rm(workspace.path, { recursive: true, force: true, maxRetries: 3 });
     await rm(workspace.home, { recursive: true, force: true, maxRetries: 3 });
     await this.lanes.run(`worktree ${gitDir}`, () => rm(workspace.admin, { recursive: true, force: true, maxRetries: 3 }));
-    await this.git.try(['update-ref', '-d', `refs/heads/${attemptBranch(workspace.ref)}`], { gitDir });
   }
 
   async removeEmpty(ref: AttemptRef): Promise<void> {
