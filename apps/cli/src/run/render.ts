@@ -141,12 +141,16 @@ function whyLines(step: RunStep, lead: string, { paint, width }: Sheet): readonl
   if (assignment !== undefined) {
     const label = assignment.simulated ? ' SIMULATED' : '';
     const name = fit(harmless(`${assignment.agentName} (${assignment.agentType})`), width - lead.length - label.length - 2);
-    const reason = fit(harmless(assignment.reason), Math.max(0, width - lead.length - name.length - label.length - 6));
+    const reason = fit(harmless(shortReason(assignment)), Math.max(0, width - lead.length - name.length - label.length - 6));
     lines.push(`${paint('dim', lead)}  ${paint('magenta', name)}${paint('yellow', label)}${reason === '' ? '' : paint('dim', `: ${reason}`)}`);
   }
   if (step.note !== undefined && step.note !== '') lines.push(`${paint('dim', lead)}  ${paint(step.mark === 'failed' ? 'red' : 'dim', fit(harmless(step.note), width - lead.length - 2))}`);
   return lines;
 }
+
+/** The reason without the name that stands before it already. */
+const shortReason = ({ agentName, reason }: { readonly agentName: string; readonly reason: string }): string =>
+  reason.startsWith(agentName) ? reason.slice(agentName.length).replace(/^ \(SIMULATED\)/, '').trim() : reason;
 
 function changeLines(run: Run, sheet: Sheet): readonly string[] {
   const { paint, width } = sheet;
