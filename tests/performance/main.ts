@@ -9,7 +9,7 @@ import { ProcessCosts, spentBetween, sum } from './processes.js';
 import { figuresOf, reportOf, type Figures, type Readings } from './report.js';
 
 const RAW_APPEND_MS = 4_000;
-const PSS_EVERY_MS = 1_000;
+const PSS_EVERY_MS = 2_000;
 /** The highest that the gateway takes: a key may send this many requests a minute. */
 const RATE_LIMIT_OFF = '100000000';
 

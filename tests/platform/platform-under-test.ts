@@ -20,7 +20,7 @@ export async function startPlatformUnderTest(
   options: Omit<PlatformOptions, 'env' | 'data' | 'port'> & { readonly env?: Record<string, string> },
 ): Promise<PlatformUnderTest> {
   const { startPlatform } = (await import(pathToFileURL(resolve('apps/cli/dist/platform/index.js')).href)) as PlatformModule;
-  const data = await mkdtemp(join(tmpdir(), 'taskmaster-platform-'));
+  const data = await mkdtemp(join(tmpdir(), 'taskmaster-under-test-'));
   const env = { ...withoutOurs(process.env), NODE_ENV: 'production', LOG_LEVEL: 'warn', NLP_PROVIDER: 'offline', ...options.env };
   const remove = (): Promise<void> => rm(data, { recursive: true, force: true });
   try {
