@@ -26,9 +26,21 @@ describe('acquireLock', () => {
 
   it('takes over from a holder that is dead, although its pid is in use again', async () => {
     const path = join(directory, 'lock');
-    await writeFile(path, JSON.stringify({ pid: process.pid, startedAt: 'another time', note: '' }));
-    const outcomes = await Promise.all(Array.from({ length: 10 }, () => acquireLock(path)));
-    expect(outcomes.filter((outcome) => outcome.kind === 'acquired')).toHaveLength(1);
+    for (let round = 0; round < 30; round += 1) {
+      await writeFile(path, JSON.stringify({ pid: process.pid, startedAt: `another time, ${String(round)}`, note: '' }));
+      const outcomes = await Promise.all(Array.from({ length: 10 }, () => acquireLock(path)));
+      expect(outcomes.filter((outcome) => outcome.kind === 'acquired')).toHaveLength(1);
+      expect(await readdir(directory)).toEqual(['lock']);
+    }
+  });
+});
+
+describe('a lock file that a power cut has emptied', () => {
+  it("is nobody's", async () => {
+    const path = join(directory, 'lock');
+    await writeFile(path, '');
+    expect((await acquireLock(path)).kind).toBe('acquired');
+    expect((await acquireLock(path)).kind).toBe('held');
   });
 });
 
