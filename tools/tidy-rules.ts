@@ -87,7 +87,8 @@ export function repeatedTitlesOf(file: SourceFile): readonly Finding[] {
   return findings;
 }
 
-const ENTRY = /(?:^|\/)(?:index|main|migrate|config|global-setup|global-teardown)\.tsx?$|\.(?:spec|d)\.tsx?$|(?:^|\/)tools\/[^/]+\.ts$/;
+const ENTRY =
+  /(?:^|\/)(?:index|main|migrate|openapi|config|global-setup|global-teardown)\.tsx?$|\.(?:spec|d)\.tsx?$|(?:^|\/)tools\/[^/]+\.ts$/;
 const IMPORT = /(?:from\s*|import\s*\(?\s*|new URL\(\s*|resolve\(\s*)['"](\.{1,2}\/[^'"]+)['"]/g;
 
 /** Where a relative import of a file leads, without its extension. */

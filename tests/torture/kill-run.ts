@@ -86,9 +86,10 @@ async function killEverything({ platform, client, log, say }: Stage): Promise<re
     const position = await eventually(
       async () => {
         const head = await log.head();
-        return (await log.openAttemptsAt(head)) > 0 ? head : undefined;
+        const hasMoved = head > (killed.at(-1)?.position ?? 0);
+        return hasMoved && (await log.openAttemptsAt(head)) > 0 ? head : undefined;
       },
-      { deadlineMs: OPEN_WORK_MS_MAX, what: `an open attempt before ${kill.name} is killed` },
+      { deadlineMs: OPEN_WORK_MS_MAX, what: `progress and an open attempt before ${kill.name} is killed` },
     );
     const begin = performance.now();
     await killAndWait(platform, client, kill);
