@@ -8,9 +8,16 @@ import { Testbed } from './testbed.fixture.js';
 const REPOSITORY = {
   'package.json': JSON.stringify({ name: 'sample', type: 'module', scripts: { test: 'node --test' } }),
   'src/a.js': 'export const a = 1;\n',
-  'test/a.test.js': "import test from 'node:test'; import assert from 'node:assert'; import { a } from '../src/a.js'; test('a', () => assert.equal(a, 1));\n",
+  'test/a.test.js':
+    "import test from 'node:test'; import assert from 'node:assert'; import { a } from '../src/a.js'; test('a', () => assert.equal(a, 1));\n",
 };
-const agentStep = (id: string, ...dependsOn: readonly string[]): StepDraft => ({ id, kind: 'agent.run', title: `Do ${id}`, input: { instruction: `do ${id}` }, dependsOn });
+const agentStep = (id: string, ...dependsOn: readonly string[]): StepDraft => ({
+  id,
+  kind: 'agent.run',
+  title: `Do ${id}`,
+  input: { instruction: `do ${id}` },
+  dependsOn,
+});
 const perStep = writes((task) => ({ [`src/step-${task.attempt.stepId}.js`]: 'export {};\n' }));
 
 describe('a workflow whose steps are done by agents', () => {
@@ -29,7 +36,16 @@ describe('a workflow whose steps are done by agents', () => {
     const driver = new DeedDriver(perStep);
     const c = world.coordinator(driver);
     const startedMs = performance.now();
-    const workflowId = await world.request({ steps: [agentStep('a'), agentStep('b', 'a'), agentStep('c', 'a'), agentStep('d', 'a'), agentStep('e', 'b', 'c', 'd'), agentStep('f', 'e')] });
+    const workflowId = await world.request({
+      steps: [
+        agentStep('a'),
+        agentStep('b', 'a'),
+        agentStep('c', 'a'),
+        agentStep('d', 'a'),
+        agentStep('e', 'b', 'c', 'd'),
+        agentStep('f', 'e'),
+      ],
+    });
     await world.until('the end', () => world.ended(workflowId));
     const tookMs = performance.now() - startedMs;
     expect(world.types(workflowId)).toContain('PullRequestMerged');
@@ -40,15 +56,19 @@ describe('a workflow whose steps are done by agents', () => {
     expect(tookMs).toBeLessThan(15_000);
     await world.until('the sessions are tidied away', () => c.held.size === 0);
     expect(await bed.refs('refs/heads/')).toEqual(['refs/heads/main']);
-    process.stderr.write(`request to merge: ${String(Math.round(tookMs))} ms, ${String(c.desk.git.spent.processes)} git processes, ${String(Math.round(c.desk.git.spent.ms))} ms in git\n`);
+    process.stderr.write(
+      `request to merge: ${String(Math.round(tookMs))} ms, ${String(c.desk.git.spent.processes)} git processes, ${String(Math.round(c.desk.git.spent.ms))} ms in git\n`,
+    );
   });
 
   it('starts a dependent step from what its dependency delivered', async () => {
     const seen: string[] = [];
-    world.coordinator(new DeedDriver((task) => {
-      if (task.attempt.stepId === 'b') seen.push(...readdirSync(join(task.workspace, 'src')));
-      return perStep(task);
-    }));
+    world.coordinator(
+      new DeedDriver((task) => {
+        if (task.attempt.stepId === 'b') seen.push(...readdirSync(join(task.workspace, 'src')));
+        return perStep(task);
+      }),
+    );
     const workflowId = await world.request({ steps: [agentStep('a'), agentStep('b', 'a')] });
     await world.until('the end', () => world.ended(workflowId));
     expect(seen).toEqual(['a.js', 'step-a.js']);
@@ -76,16 +96,20 @@ describe('a workflow whose steps are done by agents', () => {
   it('makes a conflict a failed attempt that names the files, keeps the work, and succeeds from the new base', async () => {
     let arrived = 0;
     let release: () => void = () => undefined;
-    const both = new Promise<void>((resolve) => { release = resolve; });
-    world.coordinator(new DeedDriver(async (task) => {
-      if (task.attempt.attempt === 1) {
-        arrived += 1;
-        if (arrived === 2) release();
-        await both;
-      }
-      const name = task.attempt.attempt === 1 ? 'same' : 'again';
-      return writes(() => ({ [`src/${name}.js`]: `export const by = '${task.attempt.stepId}';\n` }))(task);
-    }));
+    const both = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    world.coordinator(
+      new DeedDriver(async (task) => {
+        if (task.attempt.attempt === 1) {
+          arrived += 1;
+          if (arrived === 2) release();
+          await both;
+        }
+        const name = task.attempt.attempt === 1 ? 'same' : 'again';
+        return writes(() => ({ [`src/${name}.js`]: `export const by = '${task.attempt.stepId}';\n` }))(task);
+      }),
+    );
     const workflowId = await world.request({ steps: [agentStep('a'), agentStep('b')] });
     await world.until('the end', () => world.ended(workflowId));
     const failures = world.state.eventsOf(workflowId).flatMap((event) => (event.type === 'StepFailed' ? [event.data] : []));
@@ -97,11 +121,19 @@ describe('a workflow whose steps are done by agents', () => {
   });
 
   it('repairs what validation found and merges after the second cycle', async () => {
-    world.coordinator(new DeedDriver(writes((task) => (task.attempt.stepId === 'a' ? { 'src/a.js': 'export const a = 2;\n' } : { 'src/a.js': 'export const a = 1; // repaired\n' }))));
+    world.coordinator(
+      new DeedDriver(
+        writes((task) =>
+          task.attempt.stepId === 'a' ? { 'src/a.js': 'export const a = 2;\n' } : { 'src/a.js': 'export const a = 1; // repaired\n' },
+        ),
+      ),
+    );
     const workflowId = await world.request({ steps: [agentStep('a')] });
     await world.until('the end', () => world.ended(workflowId));
     expect(await bed.show('main', 'src/a.js')).toContain('repaired');
-    const validations = world.state.eventsOf(workflowId).flatMap((event) => (event.type === 'ValidationRecorded' ? [event.data.passed] : []));
+    const validations = world.state
+      .eventsOf(workflowId)
+      .flatMap((event) => (event.type === 'ValidationRecorded' ? [event.data.passed] : []));
     expect(validations).toEqual([false, true]);
   });
 
@@ -128,7 +160,10 @@ describe('a workflow whose steps are done by agents', () => {
     const workflowId = await world.request({ steps: [{ ...agentStep('a'), timeoutMs: 60_000 }] });
     await world.until('the agent works', () => driver.tasks.length === 1);
     const work = driver.tasks[0]!.attempt;
-    await world.client(workflowId, { type: 'ExpireStep', data: { stepId: work.stepId, attempt: 1, leaseExpiresAt: '2020-01-01T00:00:00.000Z' as never } });
+    await world.client(workflowId, {
+      type: 'ExpireStep',
+      data: { stepId: work.stepId, attempt: 1, leaseExpiresAt: '2020-01-01T00:00:00.000Z' as never },
+    });
     await c.held.renew();
     await world.until('the first attempt has stopped', () => driver.stopped.length > 0);
     expect(driver.stopped[0]).toBe('lost');

@@ -21,7 +21,10 @@ async function assign(c: Coordinator, work: Work): Promise<NoticeOutcome> {
   if (!context) return ANSWERED;
   const full: AgentId[] = [];
   for (let choices = 0; choices < CHOICES_MAX; choices += 1) {
-    const choice = choose(context, items.filter((agent) => !full.includes(agent.id)));
+    const choice = choose(
+      context,
+      items.filter((agent) => !full.includes(agent.id)),
+    );
     if (choice.kind === 'none') {
       if (choice.busy || full.length > 0) return { kind: 'later', afterMs: FULL_RETRY_MS };
       await c.reporter.fail(work, { type: 'resource', message: `no agent for this step: ${choice.reason}`, retryable: true });
@@ -31,7 +34,9 @@ async function assign(c: Coordinator, work: Work): Promise<NoticeOutcome> {
     const started = startedBy(await c.reporter.start(work, assignment));
     if (started === 'drop') return ANSWERED;
     if (typeof started === 'string') {
-      c.held.hold(work, (held) => (started === 'start' ? runAgentAttempt(c, held, { context, agent, assignment }) : reattachAgent(c, held, items)));
+      c.held.hold(work, (held) =>
+        started === 'start' ? runAgentAttempt(c, held, { context, agent, assignment }) : reattachAgent(c, held, items),
+      );
       return ANSWERED;
     }
     full.push(agent.id);
@@ -50,10 +55,15 @@ function choose(context: StepContext, candidates: readonly AgentView[]): Choice 
   const pool = candidates.filter((agent) => !authors.includes(agent.id));
   const options = { priority, onCriticalPath, policy: context.options.delegation };
   const first = chooseAgent(step.needs, pool, { ...options, excluded: context.excludedAgents });
-  const choice = first.kind === 'none' && !first.busy && context.excludedAgents.length > 0 ? chooseAgent(step.needs, pool, { ...options, excluded: [] }) : first;
+  const choice =
+    first.kind === 'none' && !first.busy && context.excludedAgents.length > 0
+      ? chooseAgent(step.needs, pool, { ...options, excluded: [] })
+      : first;
   if (choice.kind === 'none') return choice;
   const agent = pool.find((candidate) => candidate.id === choice.assignment.agentId);
-  return agent ? { kind: 'chosen', agent, assignment: choice.assignment } : { kind: 'none', reason: 'the chosen agent is gone', busy: true };
+  return agent
+    ? { kind: 'chosen', agent, assignment: choice.assignment }
+    : { kind: 'none', reason: 'the chosen agent is gone', busy: true };
 }
 
 const authorsOf = ({ dependencies }: StepContext): readonly unknown[] => dependencies.map(({ output }) => output['agentId']);

@@ -22,7 +22,10 @@ export async function runChangeStep(c: Coordinator, held: Held, context: StepCon
   const ref = refOf(held.work);
   const startedAt = c.now();
   const session: Session = {
-    work: workOf(held.work), startedAt, deadlineAt: addMs(startedAt, context.step.timeoutMs), title: context.step.title,
+    work: workOf(held.work),
+    startedAt,
+    deadlineAt: addMs(startedAt, context.step.timeoutMs),
+    title: context.step.title,
     ...(context.repository === undefined ? {} : { repository: context.repository }),
   };
   let merged = false;
@@ -41,14 +44,24 @@ async function doChange(c: Coordinator, held: Held, context: StepContext, sessio
   const { step, repository, workflowId } = context;
   if (step.kind === 'change.discard') {
     await c.held.stopWorkflow(workflowId, refOf(held.work));
-    const leftovers = repository ? (await discard(c.desk, repository, workflowId)).leftovers : await c.desk.workspaces.removeFolder(workflowId);
+    const leftovers = repository
+      ? (await discard(c.desk, repository, workflowId)).leftovers
+      : await c.desk.workspaces.removeFolder(workflowId);
     return { kind: 'completed', output: { leftovers: leftovers.slice(0, 100) } };
   }
   if (!repository) return failedWith('validation', 'the workflow has no repository', { retryable: false });
   const task: ChangeTask = {
-    ref: refOf(held.work), repository, title: context.title, body: bodyOf(context), cycle: cycleOf(step.input), validation: context.options.validation,
+    ref: refOf(held.work),
+    repository,
+    title: context.title,
+    body: bodyOf(context),
+    cycle: cycleOf(step.input),
+    validation: context.options.validation,
   };
-  const watch = { signal: held.signal, onSpawn: (mark: ProcessMark) => void c.sessions.write({ ...session, process: mark }).catch(() => undefined) };
+  const watch = {
+    signal: held.signal,
+    onSpawn: (mark: ProcessMark) => void c.sessions.write({ ...session, process: mark }).catch(() => undefined),
+  };
   switch (step.kind) {
     case 'change.land':
       return endingOf(held, await land(c.desk, task));
@@ -61,11 +74,19 @@ async function doChange(c: Coordinator, held: Held, context: StepContext, sessio
   }
 }
 
-async function mergeStep(c: Coordinator, context: StepContext, task: ChangeTask, watch: Parameters<typeof merge>[2]): ReturnType<typeof merge> {
+async function mergeStep(
+  c: Coordinator,
+  context: StepContext,
+  task: ChangeTask,
+  watch: Parameters<typeof merge>[2],
+): ReturnType<typeof merge> {
   const { commit, base } = context.step.input;
   const number = context.pullRequest?.number;
   if (typeof commit !== 'string' || typeof base !== 'string' || number === undefined) {
-    return { kind: 'failed', error: { type: 'validation', message: 'the merge names no validated commit or has no pull request', retryable: false } };
+    return {
+      kind: 'failed',
+      error: { type: 'validation', message: 'the merge names no validated commit or has no pull request', retryable: false },
+    };
   }
   return merge(c.desk, { ...task, commit, base, number }, watch);
 }
@@ -73,13 +94,18 @@ async function mergeStep(c: Coordinator, context: StepContext, task: ChangeTask,
 function endingOf(held: Held, result: ChangeResult<object>): Ending {
   if (result.kind === 'done') return { kind: 'completed', output: JSON.parse(JSON.stringify(result.output)) as JsonObject };
   if (!held.signal.aborted) return { kind: 'failed', error: result.error };
-  return held.reason() === 'drained' ? failedWith('internal', 'its coordinator was stopped', { lost: true, retryAfterMs: 0 }) : { kind: 'stopped' };
+  return held.reason() === 'drained'
+    ? failedWith('internal', 'its coordinator was stopped', { lost: true, retryAfterMs: 0 })
+    : { kind: 'stopped' };
 }
 
 const cycleOf = (input: JsonObject): number => (typeof input['cycle'] === 'number' ? input['cycle'] : 1);
 
 function bodyOf(context: StepContext): string {
-  return [`Delivered by TaskMaster, workflow ${context.workflowId}.`, '', context.requirement ?? ''].join('\n').trim().slice(0, BODY_CHARS_MAX);
+  return [`Delivered by TaskMaster, workflow ${context.workflowId}.`, '', context.requirement ?? '']
+    .join('\n')
+    .trim()
+    .slice(0, BODY_CHARS_MAX);
 }
 
 /** After a merge the workflow's branches and folder are of no use. What cannot be removed now does no harm. */

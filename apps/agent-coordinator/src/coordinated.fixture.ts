@@ -1,7 +1,20 @@
 import { join } from 'node:path';
 import {
-  clientCommandId, DEFAULT_TENANT, reactionCommandId, streamOf, timestampOf, workflowIdOf, workflowStream, type AgentProfile, type AgentView, type CommandEnvelope,
-  type Notice, type PlanDraft, type WorkflowId, type WorkflowOptions, type WorkflowRequest,
+  clientCommandId,
+  DEFAULT_TENANT,
+  reactionCommandId,
+  streamOf,
+  timestampOf,
+  workflowIdOf,
+  workflowStream,
+  type AgentProfile,
+  type AgentView,
+  type CommandEnvelope,
+  type Notice,
+  type PlanDraft,
+  type WorkflowId,
+  type WorkflowOptions,
+  type WorkflowRequest,
 } from '@taskmaster/contracts';
 import { reactToAgentStep } from './assign-step.reactor.js';
 import { reactToChangeStep } from './change.reactor.js';
@@ -12,7 +25,7 @@ import { HeldAttempts } from './held-attempts.js';
 import { InMemoryState } from './in-memory-state.fixture.js';
 import { reactToCommandStep } from './run-command.reactor.js';
 import { StepReporter } from './steps.js';
-import { createDesk, Testbed, write } from './testbed.fixture.js';
+import { createDesk, write, type Testbed } from './testbed.fixture.js';
 import { Sessions } from './workspace/sessions.js';
 
 /** What an agent of a spec does with a task: edits the workspace, answers, or never ends. */
@@ -49,8 +62,16 @@ export class DeedDriver implements AgentDriver {
 }
 
 const OPTIONS: WorkflowOptions = {
-  drive: 'auto', strict: false, timeoutMs: 600_000, maxFixCycles: 1, maxConcurrentSteps: 10, enableNlp: false, enableAgentCoordination: true,
-  delegation: 'auto', validation: [], escalationTimeoutMs: 60_000,
+  drive: 'auto',
+  strict: false,
+  timeoutMs: 600_000,
+  maxFixCycles: 1,
+  maxConcurrentSteps: 10,
+  enableNlp: false,
+  enableAgentCoordination: true,
+  delegation: 'auto',
+  validation: [],
+  escalationTimeoutMs: 60_000,
 };
 
 /** The real rules, the real git, and coordinators that share them. */
@@ -69,10 +90,21 @@ export class Coordinated {
     const root = options.root ?? join(this.bed.root, `c${String(this.coordinators)}`);
     const desk: ChangeDesk = createDesk(root);
     const holder = `coordinator-${root}`;
-    const held = new HeldAttempts(this.state, { holder, leaseMs: 15_000, onFault: (_what, error) => { this.faults.push(error); } });
+    const held = new HeldAttempts(this.state, {
+      holder,
+      leaseMs: 15_000,
+      onFault: (_what, error) => {
+        this.faults.push(error);
+      },
+    });
     const c: Coordinator = {
-      asker: this.state, reporter: new StepReporter(this.state, holder, 15_000), held, sessions: new Sessions(join(root, 'sessions'), desk.lanes), desk,
-      driverOf: () => Promise.resolve(driver), now: () => timestampOf(Date.now()),
+      asker: this.state,
+      reporter: new StepReporter(this.state, holder, 15_000),
+      held,
+      sessions: new Sessions(join(root, 'sessions'), desk.lanes),
+      desk,
+      driverOf: () => Promise.resolve(driver),
+      now: () => timestampOf(Date.now()),
     };
     if (options.listening !== false) {
       this.state.onNotice((notice) => {
@@ -89,10 +121,29 @@ export class Coordinated {
 
   async register(name: string, change: Partial<AgentProfile> = {}): Promise<void> {
     const profile: AgentProfile = {
-      name, type: 'custom', driver: 'agentapi', endpoint: 'http://127.0.0.1:1', simulated: false, roles: [], capabilities: {}, languages: [], specialisations: [], maxConcurrent: 10, ...change,
+      name,
+      type: 'custom',
+      driver: 'agentapi',
+      endpoint: 'http://127.0.0.1:1',
+      simulated: false,
+      roles: [],
+      capabilities: {},
+      languages: [],
+      specialisations: [],
+      maxConcurrent: 10,
+      ...change,
     };
-    const envelope = { stream: streamOf('agent', name), tenantId: DEFAULT_TENANT, actor: { kind: 'system', id: 'spec' } as const, correlationId: 'spec' };
-    await this.state.send({ ...envelope, id: reactionCommandId(name, 'RegisterAgent'), command: { type: 'RegisterAgent', data: { profile } } });
+    const envelope = {
+      stream: streamOf('agent', name),
+      tenantId: DEFAULT_TENANT,
+      actor: { kind: 'system', id: 'spec' } as const,
+      correlationId: 'spec',
+    };
+    await this.state.send({
+      ...envelope,
+      id: reactionCommandId(name, 'RegisterAgent'),
+      command: { type: 'RegisterAgent', data: { profile } },
+    });
     const command = { type: 'ReportAgentAvailability', data: { available: true, detail: 'here' } } as const;
     await this.state.send({ ...envelope, id: reactionCommandId(name, 'ReportAgentAvailability'), command });
   }
@@ -101,7 +152,14 @@ export class Coordinated {
     const id = clientCommandId(DEFAULT_TENANT, `request-${String(Math.random())}`);
     const workflowId = workflowIdOf(id);
     const request: WorkflowRequest = {
-      profile: 'cicd', title: 'Add a health check', source: { kind: 'plan', plan }, repository: this.bed.repository, context: {}, priority: 'medium', options: OPTIONS, ...change,
+      profile: 'cicd',
+      title: 'Add a health check',
+      source: { kind: 'plan', plan },
+      repository: this.bed.repository,
+      context: {},
+      priority: 'medium',
+      options: OPTIONS,
+      ...change,
     };
     await this.client(workflowId, { type: 'RequestWorkflow', data: { request } });
     return workflowId;
@@ -109,8 +167,12 @@ export class Coordinated {
 
   async client(workflowId: WorkflowId, command: CommandEnvelope['command']): Promise<void> {
     await this.state.send({
-      id: clientCommandId(DEFAULT_TENANT, `${command.type}-${workflowId}`), stream: workflowStream(workflowId), tenantId: DEFAULT_TENANT,
-      actor: { kind: 'user', id: 'spec' }, correlationId: workflowId, command,
+      id: clientCommandId(DEFAULT_TENANT, `${command.type}-${workflowId}`),
+      stream: workflowStream(workflowId),
+      tenantId: DEFAULT_TENANT,
+      actor: { kind: 'user', id: 'spec' },
+      correlationId: workflowId,
+      command,
     });
   }
 
@@ -118,7 +180,10 @@ export class Coordinated {
   async until(what: string, holds: () => boolean, limitMs = 15_000): Promise<void> {
     const deadline = performance.now() + limitMs;
     while (!holds()) {
-      if (performance.now() > deadline) throw new Error(`not in time: ${what}; events: ${this.state.events.map(({ event }) => event.type).join(' ')}; ${JSON.stringify(this.state.events.at(-1))}`);
+      if (performance.now() > deadline)
+        throw new Error(
+          `not in time: ${what}; events: ${this.state.events.map(({ event }) => event.type).join(' ')}; ${JSON.stringify(this.state.events.at(-1))}`,
+        );
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     await Promise.all(this.notices);

@@ -1,5 +1,14 @@
 import {
-  Fault, StateUnavailable, type AgentView, type CommandAnswer, type JsonObject, type NoticeOutcome, type QueryAsker, type StepContext, type StepError, type Timestamp,
+  Fault,
+  StateUnavailable,
+  type AgentView,
+  type CommandAnswer,
+  type JsonObject,
+  type NoticeOutcome,
+  type QueryAsker,
+  type StepContext,
+  type StepError,
+  type Timestamp,
 } from '@taskmaster/contracts';
 import type { ChangeDesk } from './change/change.js';
 import type { AgentDriver } from './driver.js';
@@ -70,7 +79,9 @@ export async function settle(c: Coordinator, held: Held, run: () => Promise<Endi
   if (ending.kind === 'stopped') return held.reason() !== 'drained';
   for (;;) {
     try {
-      await (ending.kind === 'completed' ? c.reporter.complete(held.work, ending.output, durationMs) : c.reporter.fail(held.work, ending.error));
+      await (ending.kind === 'completed'
+        ? c.reporter.complete(held.work, ending.output, durationMs)
+        : c.reporter.fail(held.work, ending.error));
       return true;
     } catch (error) {
       if (!(error instanceof StateUnavailable)) throw error;
@@ -81,7 +92,11 @@ export async function settle(c: Coordinator, held: Held, run: () => Promise<Endi
 }
 
 /** Takes a step that starts durably and needs no choice: asks for its start, then works in the background. */
-export async function startAndHold(c: Coordinator, work: Work, run: (held: Held, reattached: boolean) => Promise<void>): Promise<NoticeOutcome> {
+export async function startAndHold(
+  c: Coordinator,
+  work: Work,
+  run: (held: Held, reattached: boolean) => Promise<void>,
+): Promise<NoticeOutcome> {
   const outcome = await c.held.alone(refOf(work), async (): Promise<NoticeOutcome> => {
     if (c.held.has(refOf(work))) return ANSWERED;
     const started = startedBy(await c.reporter.start(work));

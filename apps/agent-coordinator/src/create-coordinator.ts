@@ -40,10 +40,19 @@ export interface RunningCoordinator {
 export async function createCoordinator(config: CoordinatorConfig, world: World): Promise<RunningCoordinator> {
   const { sender, asker, logger } = world;
   const instance = await claimInstance(resolve(config.WORKSPACES_DIR));
-  const onFault = (what: string, error: unknown): void => { logger.warn({ what, err: error }, 'fault'); };
-  const drivers = new Drivers({ env: config.agentEnv, ...(config.AGENTAPI_KEY === undefined ? {} : { agentapi: { apiKey: config.AGENTAPI_KEY } }) });
+  const onFault = (what: string, error: unknown): void => {
+    logger.warn({ what, err: error }, 'fault');
+  };
+  const drivers = new Drivers({
+    env: config.agentEnv,
+    ...(config.AGENTAPI_KEY === undefined ? {} : { agentapi: { apiKey: config.AGENTAPI_KEY } }),
+  });
   const coordinator = coordinatorAt(config, world, { ...instance, onFault, drivers });
-  const registry = new AgentRegistry({ sender, asker, driverOf: coordinator.driverOf, onFault }, instance.holder, config.AGENT_HEALTH_INTERVAL_MS);
+  const registry = new AgentRegistry(
+    { sender, asker, driverOf: coordinator.driverOf, onFault },
+    instance.holder,
+    config.AGENT_HEALTH_INTERVAL_MS,
+  );
   let draining = false;
   return {
     coordinator,
@@ -86,19 +95,30 @@ function coordinatorAt(config: CoordinatorConfig, { sender, asker }: World, plac
     github: new GithubForge({ apiUrl: config.GITHUB_API_URL, ...(token === undefined ? {} : { token }) }),
   };
   return {
-    asker, reporter: new StepReporter(sender, holder, config.LEASE_MS), held: new HeldAttempts(asker, { holder, leaseMs: config.LEASE_MS, onFault }),
+    asker,
+    reporter: new StepReporter(sender, holder, config.LEASE_MS),
+    held: new HeldAttempts(asker, { holder, leaseMs: config.LEASE_MS, onFault }),
     sessions: new Sessions(join(root, 'sessions'), lanes),
     desk: {
-      git, lanes, mirrors, workspaces: new Workspaces(git, join(root, 'workspaces'), mirrors, lanes),
-      forgeOf: (repository) => forges[repository.forge], commandEnv: config.commandEnv,
+      git,
+      lanes,
+      mirrors,
+      workspaces: new Workspaces(git, join(root, 'workspaces'), mirrors, lanes),
+      forgeOf: (repository) => forges[repository.forge],
+      commandEnv: config.commandEnv,
     },
-    driverOf: (agent) => Promise.resolve().then(() => drivers.of(agent)), now: () => timestampOf(Date.now()),
+    driverOf: (agent) => Promise.resolve().then(() => drivers.of(agent)),
+    now: () => timestampOf(Date.now()),
   };
 }
 
 const addressesOf = (config: CoordinatorConfig): Parameters<typeof configuredAgents>[0] => ({
-  simulated: config.SIMULATED_AGENT_URLS, agentapi: config.AGENTAPI_URL, claudeCode: config.CLAUDE_CODE_ENDPOINT, codegen: config.CODEGEN_ENDPOINT,
-  aider: config.AIDER_ENDPOINT, goose: config.GOOSE_ENDPOINT,
+  simulated: config.SIMULATED_AGENT_URLS,
+  agentapi: config.AGENTAPI_URL,
+  claudeCode: config.CLAUDE_CODE_ENDPOINT,
+  codegen: config.CODEGEN_ENDPOINT,
+  aider: config.AIDER_ENDPOINT,
+  goose: config.GOOSE_ENDPOINT,
 });
 
 /** Goes on with an attempt of an earlier life, each kind in its way. */

@@ -74,14 +74,30 @@ const configuration = (home: string): string =>
 function environmentOf(settings: GitSettings): NodeJS.ProcessEnv {
   const { home, credential } = settings;
   const env: NodeJS.ProcessEnv = {
-    PATH: settings.searchPath, HOME: home, LC_ALL: 'C', GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: join(home, 'gitconfig'),
-    GIT_TERMINAL_PROMPT: '0', GIT_ASKPASS: '/bin/false', SSH_ASKPASS: '/bin/false', GIT_SSH_COMMAND: 'ssh -oBatchMode=yes',
-    GIT_ALLOW_PROTOCOL: (settings.protocols ?? ['file', 'https', 'ssh']).join(':'), GIT_OPTIONAL_LOCKS: '0',
-    GIT_AUTHOR_NAME: 'TaskMaster', GIT_AUTHOR_EMAIL: 'taskmaster@localhost', GIT_COMMITTER_NAME: 'TaskMaster', GIT_COMMITTER_EMAIL: 'taskmaster@localhost',
+    PATH: settings.searchPath,
+    HOME: home,
+    LC_ALL: 'C',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_CONFIG_GLOBAL: join(home, 'gitconfig'),
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_ASKPASS: '/bin/false',
+    SSH_ASKPASS: '/bin/false',
+    GIT_SSH_COMMAND: 'ssh -oBatchMode=yes',
+    GIT_ALLOW_PROTOCOL: (settings.protocols ?? ['file', 'https', 'ssh']).join(':'),
+    GIT_OPTIONAL_LOCKS: '0',
+    GIT_AUTHOR_NAME: 'TaskMaster',
+    GIT_AUTHOR_EMAIL: 'taskmaster@localhost',
+    GIT_COMMITTER_NAME: 'TaskMaster',
+    GIT_COMMITTER_EMAIL: 'taskmaster@localhost',
   };
   if (!credential) return env;
   const basic = Buffer.from(`x-access-token:${credential.token}`).toString('base64');
-  return { ...env, GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: `http.${credential.origin}/.extraHeader`, GIT_CONFIG_VALUE_0: `Authorization: Basic ${basic}` };
+  return {
+    ...env,
+    GIT_CONFIG_COUNT: '1',
+    GIT_CONFIG_KEY_0: `http.${credential.origin}/.extraHeader`,
+    GIT_CONFIG_VALUE_0: `Authorization: Basic ${basic}`,
+  };
 }
 
 // An agent works in a worktree and can write the repository's configuration: what would run a program is fixed here again.
@@ -127,7 +143,9 @@ export function createGit(settings: GitSettings): Git {
         (error, stdout, stderr) => {
           spent.ms += performance.now() - startedMs;
           if (error && typeof error.code !== 'number') {
-            reject(new GitFault(operation, error.killed === true ? 'did not end in time or said too much' : error.message, { cause: error }));
+            reject(
+              new GitFault(operation, error.killed === true ? 'did not end in time or said too much' : error.message, { cause: error }),
+            );
           } else resolve({ exitCode: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
         },
       );

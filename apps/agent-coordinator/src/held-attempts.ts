@@ -72,7 +72,9 @@ export class HeldAttempts {
     };
     const done = Promise.resolve()
       .then(() => run(held))
-      .catch((error: unknown) => { this.options.onFault('work on an attempt ended unexpectedly', error); })
+      .catch((error: unknown) => {
+        this.options.onFault('work on an attempt ended unexpectedly', error);
+      })
       .finally(() => {
         this.entries.delete(key);
       });
@@ -100,7 +102,9 @@ export class HeldAttempts {
   async drain(graceMs: number): Promise<void> {
     const all = Promise.all([...this.entries.values()].map((entry) => entry.done));
     let timer: NodeJS.Timeout | undefined;
-    const over = new Promise<void>((resolve) => { timer = setTimeout(resolve, graceMs); });
+    const over = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, graceMs);
+    });
     await Promise.race([all, over]);
     clearTimeout(timer);
     const left = [...this.entries.values()];
@@ -114,7 +118,14 @@ export class HeldAttempts {
     const entries = [...this.entries.values()];
     if (entries.length === 0) return;
     const { holder, leaseMs } = this.options;
-    const renewals = entries.map(({ work }): LeaseRenewal => ({ tenantId: work.tenantId, workflowId: work.workflowId, stepId: work.stepId, attempt: work.attempt, holder, leaseMs }));
+    const renewals = entries.map(({ work }): LeaseRenewal => ({
+      tenantId: work.tenantId,
+      workflowId: work.workflowId,
+      stepId: work.stepId,
+      attempt: work.attempt,
+      holder,
+      leaseMs,
+    }));
     try {
       const { answers } = await this.asker.ask('RenewLeases', { renewals }, { deadlineMs: leaseMs / 2 });
       entries.forEach((entry, i) => {

@@ -1,6 +1,25 @@
 import {
-  categoryOf, eventIdOf, idOf, kindGroupOf, timestampOf, type AgentCommand, type AgentId, type AgentView, type AnswerOf, type CommandAnswer, type CommandEnvelope,
-  type CommandSender, type DomainEvent, type Notice, type QueryAsker, type QueryOf, type QueryType, type StepId, type StreamId, type WorkflowCommand, type WorkflowId,
+  categoryOf,
+  eventIdOf,
+  idOf,
+  kindGroupOf,
+  timestampOf,
+  type AgentCommand,
+  type AgentId,
+  type AgentView,
+  type AnswerOf,
+  type CommandAnswer,
+  type CommandEnvelope,
+  type CommandSender,
+  type DomainEvent,
+  type Notice,
+  type QueryAsker,
+  type QueryOf,
+  type QueryType,
+  type StepId,
+  type StreamId,
+  type WorkflowCommand,
+  type WorkflowId,
 } from '@taskmaster/contracts';
 import { agentDecider, stepContextOf, viewOfWorkflow, workflowDecider, type Agent, type Workflow } from '@taskmaster/workflow';
 
@@ -55,7 +74,12 @@ export class InMemoryState implements CommandSender, QueryAsker {
     }
   }
 
-  private holds(renewal: { readonly workflowId: string; readonly stepId: StepId; readonly attempt: number; readonly holder: string }): boolean {
+  private holds(renewal: {
+    readonly workflowId: string;
+    readonly stepId: StepId;
+    readonly attempt: number;
+    readonly holder: string;
+  }): boolean {
     const workflow = this.workflow(renewal.workflowId);
     const situation = workflow.status === 'absent' ? undefined : workflow.steps[renewal.stepId]?.situation;
     return situation?.status === 'running' && situation.attempt === renewal.attempt && situation.holder === renewal.holder;
@@ -100,10 +124,19 @@ export class InMemoryState implements CommandSender, QueryAsker {
   private publish(envelope: CommandEnvelope, event: Extract<DomainEvent, { type: 'StepReadied' }>, version: number): void {
     const { stepId, attempt, kind, input } = event.data;
     const notice: Notice = {
-      eventId: eventIdOf(envelope.stream, version), position: this.events.length, tenantId: envelope.tenantId, workflowId: idOf(envelope.stream) as WorkflowId,
-      stepId, attempt, kind, input, correlationId: envelope.correlationId,
+      eventId: eventIdOf(envelope.stream, version),
+      position: this.events.length,
+      tenantId: envelope.tenantId,
+      workflowId: idOf(envelope.stream) as WorkflowId,
+      stepId,
+      attempt,
+      kind,
+      input,
+      correlationId: envelope.correlationId,
     };
-    queueMicrotask(() => { for (const listener of this.listeners) listener(notice); });
+    queueMicrotask(() => {
+      for (const listener of this.listeners) listener(notice);
+    });
   }
 }
 

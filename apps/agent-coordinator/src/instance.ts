@@ -48,9 +48,15 @@ async function take(root: string, me: ProcessMark): Promise<string | undefined> 
 }
 
 async function lockOnce(lock: string): Promise<boolean> {
-  const age = await stat(lock).then(({ mtimeMs }) => Date.now() - mtimeMs, () => undefined);
+  const age = await stat(lock).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => undefined,
+  );
   if (age !== undefined && age > CLAIM_STALE_MS) await rm(lock, { recursive: true, force: true });
-  return mkdir(lock).then(() => true, () => false);
+  return mkdir(lock).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function holderOf(root: string): Promise<string> {

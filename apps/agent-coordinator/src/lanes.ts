@@ -9,9 +9,11 @@ export function createLanes(): Lanes {
     run: (key, work) => {
       const before = tails.get(key) ?? Promise.resolve();
       const mine = before.then(work, work);
-      const tail = mine.catch(() => undefined).finally(() => {
-        if (tails.get(key) === tail) tails.delete(key);
-      });
+      const tail = mine
+        .catch(() => undefined)
+        .finally(() => {
+          if (tails.get(key) === tail) tails.delete(key);
+        });
       tails.set(key, tail);
       return mine;
     },

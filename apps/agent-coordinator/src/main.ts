@@ -10,10 +10,30 @@ const service = 'agent-coordinator';
 const config = readConfig(process.env);
 const logger = createLogger({ service, level: config.LOG_LEVEL });
 const connection = await connectBroker({ url: config.NATS_URL, name: service });
-const running = await createCoordinator(config, { sender: new NatsCommandSender(connection), asker: new NatsQueryAsker(connection), logger });
-const strategy = new NatsStrategy({ connection, onPoison: running.failPoison, onFailure: (what, error) => { logger.warn({ what, err: error }, 'handler failed'); } });
-const app = await NestFactory.createMicroservice(CoordinatorModule.with(running.coordinator, logger, running.draining), { strategy, logger: frameworkLogger(logger) });
-onShutdown([{ name: 'attempts', close: running.drain }, { name: 'app', close: () => app.close() }, { name: 'place', close: running.release }], { logger });
+const running = await createCoordinator(config, {
+  sender: new NatsCommandSender(connection),
+  asker: new NatsQueryAsker(connection),
+  logger,
+});
+const strategy = new NatsStrategy({
+  connection,
+  onPoison: running.failPoison,
+  onFailure: (what, error) => {
+    logger.warn({ what, err: error }, 'handler failed');
+  },
+});
+const app = await NestFactory.createMicroservice(CoordinatorModule.with(running.coordinator, logger, running.draining), {
+  strategy,
+  logger: frameworkLogger(logger),
+});
+onShutdown(
+  [
+    { name: 'attempts', close: running.drain },
+    { name: 'app', close: () => app.close() },
+    { name: 'place', close: running.release },
+  ],
+  { logger },
+);
 await running.begin();
 await app.listen();
 announceReady({ service }, logger);

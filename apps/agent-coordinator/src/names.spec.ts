@@ -12,21 +12,57 @@ describe('names that reach git', () => {
   });
 
   it('never lets the branches of two attempts meet', () => {
-    const branch = (step: string, attempt: number): string => attemptBranch({ workflowId: 'wf_1' as WorkflowId, stepId: step as StepId, attempt });
+    const branch = (step: string, attempt: number): string =>
+      attemptBranch({ workflowId: 'wf_1' as WorkflowId, stepId: step as StepId, attempt });
     expect(branch('a', 12)).not.toBe(branch('a-1', 2));
     expect(branch('integration', 1)).toBe('tm/wf_1/integration-1');
   });
 
   it('refuses branches that git or a command line would take for something else', () => {
     for (const name of ['main', 'release/1.2', 'feature_x']) expect(parseBranch(name).ok).toBe(true);
-    for (const name of ['--upload-pack=x', '-x', 'a..b', 'a//b', 'a/', '/a', 'x.lock', 'a/.b', 'x;id', 'a b', 'a~1', 'a^', 'a:b', '@{u}', 'tm/wf_1/integration', 'x\n']) {
+    for (const name of [
+      '--upload-pack=x',
+      '-x',
+      'a..b',
+      'a//b',
+      'a/',
+      '/a',
+      'x.lock',
+      'a/.b',
+      'x;id',
+      'a b',
+      'a~1',
+      'a^',
+      'a:b',
+      '@{u}',
+      'tm/wf_1/integration',
+      'x\n',
+    ]) {
       expect([name, parseBranch(name).ok]).toEqual([name, false]);
     }
   });
 
   it('refuses addresses that git would take for an option or a program', () => {
-    for (const url of ['/srv/repo.git', 'https://example.org/a/b.git', 'ssh://git@example.org/a.git', 'git@example.org:a/b.git', 'file:///srv/repo.git']) expect(parseRemote(url).ok).toBe(true);
-    for (const url of ['--upload-pack=touch /tmp/x', 'ext::sh -c id', '-oProxyCommand=x', 'relative/path', 'http://example.org/x', 'ssh://-oProxyCommand=x/y;id', 'https://x/`id`', 'a@-x:y', '-oProxyCommand=x@host:y', 'ssh://-x/y']) {
+    for (const url of [
+      '/srv/repo.git',
+      'https://example.org/a/b.git',
+      'ssh://git@example.org/a.git',
+      'git@example.org:a/b.git',
+      'file:///srv/repo.git',
+    ])
+      expect(parseRemote(url).ok).toBe(true);
+    for (const url of [
+      '--upload-pack=touch /tmp/x',
+      'ext::sh -c id',
+      '-oProxyCommand=x',
+      'relative/path',
+      'http://example.org/x',
+      'ssh://-oProxyCommand=x/y;id',
+      'https://x/`id`',
+      'a@-x:y',
+      '-oProxyCommand=x@host:y',
+      'ssh://-x/y',
+    ]) {
       expect([url, parseRemote(url).ok]).toEqual([url, false]);
     }
   });

@@ -6,7 +6,6 @@ const PLAIN = /^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$/;
 const BRANCH = /^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,198}[A-Za-z0-9_-])?$/;
 const REMOTE = /^(?:https|ssh|file):\/\/[A-Za-z0-9/][A-Za-z0-9._~:/@%+-]*$/;
 const SCP_LIKE = /^[A-Za-z0-9][A-Za-z0-9_.-]*@[A-Za-z0-9][A-Za-z0-9.-]*:[A-Za-z0-9._~/-]+$/;
-// eslint-disable-next-line no-control-regex -- control characters are what it refuses
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
 export const digestOf = (text: string, length = 16): string => createHash('sha256').update(text).digest('hex').slice(0, length);
@@ -17,7 +16,11 @@ export const digestOf = (text: string, length = 16): string => createHash('sha25
  */
 export function slugOf(id: string): string {
   if (PLAIN.test(id)) return id;
-  const rest = id.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 40);
+  const rest = id
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '')
+    .slice(0, 40);
   return `${rest === '' ? 'x' : rest}-${digestOf(id, 12)}`;
 }
 
@@ -31,7 +34,8 @@ export const attemptKey = (ref: AttemptRef): string => `${ref.workflowId}/${ref.
 /** A branch that a client named: git's rules for refs, without anything that could be an option, and none of our own. */
 export function parseBranch(name: string): Result<string, string> {
   const parts = name.split('/');
-  const sound = BRANCH.test(name) && !name.includes('..') && parts.every((part) => part !== '' && !part.startsWith('.') && !part.endsWith('.lock'));
+  const sound =
+    BRANCH.test(name) && !name.includes('..') && parts.every((part) => part !== '' && !part.startsWith('.') && !part.endsWith('.lock'));
   if (!sound) return err('not a branch name that git and we accept');
   return parts[0] === 'tm' ? err('branches under tm/ belong to the platform') : ok(name);
 }

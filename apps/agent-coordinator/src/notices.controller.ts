@@ -49,7 +49,19 @@ export class NoticesController {
     const startedAt = performance.now();
     const outcome = await reaction(this.#coordinator, notice);
     const { kind, workflowId, stepId, attempt, eventId, correlationId } = notice;
-    this.#logger.debug({ kind, workflowId, stepId, attempt, eventId, correlationId, outcome: outcome.kind, durationMs: Math.round(performance.now() - startedAt) }, 'notice handled');
+    this.#logger.debug(
+      {
+        kind,
+        workflowId,
+        stepId,
+        attempt,
+        eventId,
+        correlationId,
+        outcome: outcome.kind,
+        durationMs: Math.round(performance.now() - startedAt),
+      },
+      'notice handled',
+    );
     return outcome;
   }
 }

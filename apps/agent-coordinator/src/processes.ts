@@ -82,8 +82,12 @@ export function runCommand(spec: CommandSpec): Promise<CommandEnd> {
       signalNumber(group, 'SIGTERM');
       setTimeout(() => signalNumber(group, 'SIGKILL'), KILL_GRACE_MS).unref();
     };
-    const timer = setTimeout(() => { end('timed-out'); }, spec.timeoutMs);
-    const abort = (): void => { end('stopped'); };
+    const timer = setTimeout(() => {
+      end('timed-out');
+    }, spec.timeoutMs);
+    const abort = (): void => {
+      end('stopped');
+    };
     spec.signal?.addEventListener('abort', abort, { once: true });
     if (spec.signal?.aborted === true) abort();
     const settle = (result: (outputTail: string, durationMs: number) => CommandEnd): void => {
@@ -91,16 +95,23 @@ export function runCommand(spec: CommandSpec): Promise<CommandEnd> {
       spec.signal?.removeEventListener('abort', abort);
       resolve(result(output, Math.round(performance.now() - startedMs)));
     };
-    child.once('error', (error) => { settle((outputTail, durationMs) => ({ kind: 'not-started', reason: error.message, outputTail, durationMs })); });
+    child.once('error', (error) => {
+      settle((outputTail, durationMs) => ({ kind: 'not-started', reason: error.message, outputTail, durationMs }));
+    });
     // The leader's exit decides. What it left behind in its group ends with it, so that a daemon cannot hold the pipes open; one that has
     // left the group loses them.
     child.once('exit', (code, signal) => {
       if (child.pid !== undefined) signalNumber(-child.pid, 'SIGKILL');
-      const cut = setTimeout(() => { child.stdout.destroy(); child.stderr.destroy(); }, PIPE_GRACE_MS);
+      const cut = setTimeout(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }, PIPE_GRACE_MS);
       child.once('close', () => {
         clearTimeout(cut);
         settle((outputTail, durationMs) =>
-          why === undefined ? { kind: 'exited', exitCode: code ?? exitCodeOf(signal), outputTail, durationMs } : { kind: why, outputTail, durationMs },
+          why === undefined
+            ? { kind: 'exited', exitCode: code ?? exitCodeOf(signal), outputTail, durationMs }
+            : { kind: why, outputTail, durationMs },
         );
       });
     });

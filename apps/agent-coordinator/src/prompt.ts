@@ -6,7 +6,8 @@ const PART_CHARS_MAX = 6000;
 
 const cut = (text: string): string => (text.length > PART_CHARS_MAX ? `${text.slice(0, PART_CHARS_MAX)}\n[cut]` : text);
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
-const listOf = (value: unknown): readonly string[] => (Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : []);
+const listOf = (value: unknown): readonly string[] =>
+  Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
 
 function section(title: string, body: string): readonly string[] {
   return body.trim() === '' ? [] : [`## ${title}`, cut(body.trim()), ''];
@@ -15,7 +16,9 @@ function section(title: string, body: string): readonly string[] {
 /** What an agent is asked to do for a step: the instruction first, then what it may need to know. */
 export function promptOf(context: StepContext): string {
   const { step } = context;
-  const criteria = listOf(step.input['acceptanceCriteria']).map((line) => `- ${line}`).join('\n');
+  const criteria = listOf(step.input['acceptanceCriteria'])
+    .map((line) => `- ${line}`)
+    .join('\n');
   const before = context.dependencies.map(({ title, output }) => `- ${title}: ${textOf(output['summary']).slice(0, 500)}`).join('\n');
   const review = step.kind === 'agent.review';
   return [

@@ -15,12 +15,17 @@ const never: Deed = () => new Promise(() => undefined);
 
 /** An agent that lives in another process: a later coordinator finds it again. */
 class OutlivingDriver extends DeedDriver {
-  constructor(deed: Deed, private readonly later: Deed) {
+  constructor(
+    deed: Deed,
+    private readonly later: Deed,
+  ) {
     super(deed);
   }
 
   async reattach(task: DriverTask, facts: JsonObject): Promise<DriverSession | null> {
-    return facts['driver'] === 'deed' ? { outcome: Promise.resolve(this.later(task)), stop: () => Promise.resolve(), facts: { driver: 'deed' } } : null;
+    return facts['driver'] === 'deed'
+      ? { outcome: Promise.resolve(this.later(task)), stop: () => Promise.resolve(), facts: { driver: 'deed' } }
+      : null;
   }
 }
 
@@ -42,10 +47,14 @@ describe('a coordinator that was killed', () => {
     await recoverSessions(next, (held) => resume(next, held));
     return next;
   };
-  const outputs = (id: string): readonly unknown[] => world.state.eventsOf(id).flatMap((event) => (event.type === 'StepSucceeded' ? [event.data.stepId] : []));
+  const outputs = (id: string): readonly unknown[] =>
+    world.state.eventsOf(id).flatMap((event) => (event.type === 'StepSucceeded' ? [event.data.stepId] : []));
 
   it('finds its agent again and delivers what it made', async () => {
-    const driver = new OutlivingDriver(never, writes(() => ({ 'made.txt': 'made' })));
+    const driver = new OutlivingDriver(
+      never,
+      writes(() => ({ 'made.txt': 'made' })),
+    );
     const first = world.coordinator(driver, { root: root() });
     const id = await world.request({ steps: [agentStep('a')] });
     await world.until('the agent works and is written down', () => driver.tasks.length === 1 && existsSync(join(root(), 'sessions')));
@@ -106,7 +115,10 @@ describe('a command step', () => {
   });
 
   const run = async (input: JsonObject, change: Partial<StepDraft> = {}): Promise<readonly { type: string; data: unknown }[]> => {
-    const id = await world.request({ steps: [{ id: 'a', kind: 'command.run', input, retry: { maxAttempts: 1 }, ...change }] }, { profile: 'simple', repository: undefined as never });
+    const id = await world.request(
+      { steps: [{ id: 'a', kind: 'command.run', input, retry: { maxAttempts: 1 }, ...change }] },
+      { profile: 'simple', repository: undefined as never },
+    );
     await world.until('the step is settled', () => world.types(id).some((type) => type === 'StepSucceeded' || type === 'StepFailed'));
     return world.state.eventsOf(id).filter((event) => event.type.startsWith('Step'));
   };
@@ -117,7 +129,8 @@ describe('a command step', () => {
   });
 
   it('runs a command without a shell, with a small environment and closed standard input', async () => {
-    const script = "const input = require('fs').readFileSync(0, 'utf8'); console.log(JSON.stringify([process.argv.slice(1), Object.keys(process.env).sort(), input, process.cwd() !== process.env.HOME]))";
+    const script =
+      "const input = require('fs').readFileSync(0, 'utf8'); console.log(JSON.stringify([process.argv.slice(1), Object.keys(process.env).sort(), input, process.cwd() !== process.env.HOME]))";
     const events = await run({ command: ['node', '-e', script, 'x;id', '$(id)'], env: { GIVEN: '1' } });
     const done = events.find((event) => event.type === 'StepSucceeded')?.data as { output: { outputTail: string } };
     const [args, names, input, apart] = JSON.parse(done.output.outputTail) as [string[], string[], string, boolean];
@@ -128,7 +141,10 @@ describe('a command step', () => {
 
   it('fails with the exit code and the end of the output', async () => {
     const events = await run({ command: ['sh', '-c', 'echo broken; exit 3'] });
-    expect(events.at(-1)).toMatchObject({ type: 'StepFailed', data: { error: { type: 'internal', detail: { exitCode: 3, outputTail: 'broken\n' } } } });
+    expect(events.at(-1)).toMatchObject({
+      type: 'StepFailed',
+      data: { error: { type: 'internal', detail: { exitCode: 3, outputTail: 'broken\n' } } },
+    });
   });
 
   it('says so when there is no such program, and asks for no retry', async () => {
@@ -145,9 +161,14 @@ describe('a command step', () => {
   });
 
   it('works at the head of what the workflow has delivered', async () => {
-    const id = await world.request({ steps: [{ id: 'a', kind: 'command.run', input: { command: ['cat', 'readme.md'] } }] }, { profile: 'simple' });
+    const id = await world.request(
+      { steps: [{ id: 'a', kind: 'command.run', input: { command: ['cat', 'readme.md'] } }] },
+      { profile: 'simple' },
+    );
     await world.until('the step is settled', () => world.types(id).includes('StepSucceeded'));
-    expect(world.state.eventsOf(id).find((event) => event.type === 'StepSucceeded')?.data).toMatchObject({ output: { exitCode: 0, outputTail: 'hello\n' } });
+    expect(world.state.eventsOf(id).find((event) => event.type === 'StepSucceeded')?.data).toMatchObject({
+      output: { exitCode: 0, outputTail: 'hello\n' },
+    });
     await world.until('nothing is held', () => c.held.size === 0);
   });
 });

@@ -11,7 +11,10 @@ import type { Session } from './workspace/sessions.js';
 const LOST: Ending = failedWith('internal', 'the attempt was lost when its coordinator restarted', { lost: true, retryAfterMs: 0 });
 
 /** What a coordinator does with what an earlier life of it left: carry on, report, or clean up. Returns how many of each. */
-export async function recoverSessions(c: Coordinator, resume: (held: Held, session: Session) => Promise<void>): Promise<{ readonly resumed: number; readonly cleaned: number }> {
+export async function recoverSessions(
+  c: Coordinator,
+  resume: (held: Held, session: Session) => Promise<void>,
+): Promise<{ readonly resumed: number; readonly cleaned: number }> {
   const sessions = await c.sessions.list();
   if (sessions.length === 0) return { resumed: 0, cleaned: 0 };
   let resumed = 0;
@@ -26,7 +29,9 @@ export async function recoverSessions(c: Coordinator, resume: (held: Held, sessi
 
 async function isStillOurs(c: Coordinator, { work }: Session): Promise<boolean> {
   const { tenantId, workflowId, stepId, attempt } = work;
-  const { answers } = await c.asker.ask('RenewLeases', { renewals: [{ tenantId, workflowId, stepId, attempt, holder: c.reporter.holder, leaseMs: c.reporter.leaseMs }] });
+  const { answers } = await c.asker.ask('RenewLeases', {
+    renewals: [{ tenantId, workflowId, stepId, attempt, holder: c.reporter.holder, leaseMs: c.reporter.leaseMs }],
+  });
   return answers[0] === 'renewed';
 }
 
@@ -54,19 +59,28 @@ interface Found {
   readonly session: NonNullable<Awaited<ReturnType<NonNullable<Awaited<ReturnType<Coordinator['driverOf']>>['reattach']>>>>;
 }
 
+interface Known {
+  readonly agents: readonly AgentView[];
+  readonly context: StepContext;
+}
+
 /** The agent's side of a conversation that outlived its coordinator, if the driver can find it. */
-async function findConversation(c: Coordinator, session: Session, known: { readonly agents: readonly AgentView[]; readonly context: StepContext } | undefined): Promise<Found | undefined> {
-  const { agent: assigned, driver: facts, work } = session;
-  if (!assigned || !facts) return undefined;
-  const agents = known?.agents ?? (await c.asker.ask('ListAgents', { tenantId: work.tenantId })).items;
-  const agent = agents.find((candidate) => candidate.id === assigned.id);
-  const context = known?.context ?? (await contextOf(c, work)) ?? undefined;
+async function findConversation(c: Coordinator, session: Session, given: Known | undefined): Promise<Found | undefined> {
+  const facts = session.driver;
   const room = roomOf(c, session);
-  if (!agent || !context || !room) return undefined;
-  const job = { context, agent };
+  if (!session.agent || !facts || !room) return undefined;
+  const known = given ?? (await knownOf(c, session));
+  const agent = known?.agents.find((candidate) => candidate.id === session.agent?.id);
+  if (!known || !agent) return undefined;
+  const job = { context: known.context, agent };
   const driver = await c.driverOf(agent);
   const conversation = await driver.reattach?.(taskOf(job, session, room.path), facts);
   return conversation ? { job, session: conversation } : undefined;
+}
+
+async function knownOf(c: Coordinator, { work }: Session): Promise<Known | undefined> {
+  const [context, { items }] = await Promise.all([contextOf(c, work), c.asker.ask('ListAgents', { tenantId: work.tenantId })]);
+  return context ? { context, agents: items } : undefined;
 }
 
 /** Goes on with an attempt that this holder already has: delivers what is there, waits for the agent, or reports the attempt lost. */

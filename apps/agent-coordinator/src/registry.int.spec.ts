@@ -12,7 +12,18 @@ describe('the registry of agents', () => {
   it('registers only what is set, once, and labels simulated agents', async () => {
     const state = new InMemoryState();
     const faults: unknown[] = [];
-    const registry = new AgentRegistry({ sender: state, asker: state, driverOf: () => Promise.resolve(new DeedDriver(() => finished())), onFault: (_what, error) => { faults.push(error); } }, 'spec', 60_000);
+    const registry = new AgentRegistry(
+      {
+        sender: state,
+        asker: state,
+        driverOf: () => Promise.resolve(new DeedDriver(() => finished())),
+        onFault: (_what, error) => {
+          faults.push(error);
+        },
+      },
+      'spec',
+      60_000,
+    );
     const agents = configuredAgents({ simulated: ['http://127.0.0.1:1'], claudeCode: 'http://127.0.0.1:2' });
     await registry.start(agents);
     await registry.start(agents);
@@ -31,7 +42,11 @@ describe('the registry of agents', () => {
     let up = true;
     const driver = new DeedDriver(() => finished());
     driver.health = () => (up ? Promise.resolve({ available: true, detail: 'here' }) : Promise.reject(new Error('connection refused')));
-    const registry = new AgentRegistry({ sender: state, asker: state, driverOf: () => Promise.resolve(driver), onFault: () => undefined }, 'spec', 60_000);
+    const registry = new AgentRegistry(
+      { sender: state, asker: state, driverOf: () => Promise.resolve(driver), onFault: () => undefined },
+      'spec',
+      60_000,
+    );
     await registry.start(configuredAgents({ simulated: [], agentapi: 'http://127.0.0.1:3' }));
     up = false;
     await registry.look();
@@ -39,7 +54,12 @@ describe('the registry of agents', () => {
     up = true;
     await registry.look();
     await registry.close();
-    expect(state.events.map(({ event }) => event.type)).toEqual(['AgentRegistered', 'AgentBecameAvailable', 'AgentBecameUnavailable', 'AgentBecameAvailable']);
+    expect(state.events.map(({ event }) => event.type)).toEqual([
+      'AgentRegistered',
+      'AgentBecameAvailable',
+      'AgentBecameUnavailable',
+      'AgentBecameAvailable',
+    ]);
   });
 });
 

@@ -1,5 +1,14 @@
 import {
-  DEFAULT_TENANT, deriveUuid, streamOf, type AgentCommand, type AgentId, type AgentProfile, type AgentView, type CommandId, type CommandSender, type QueryAsker,
+  DEFAULT_TENANT,
+  deriveUuid,
+  streamOf,
+  type AgentCommand,
+  type AgentId,
+  type AgentProfile,
+  type AgentView,
+  type CommandId,
+  type CommandSender,
+  type QueryAsker,
 } from '@taskmaster/contracts';
 import type { AgentDriver } from './driver.js';
 
@@ -24,17 +33,30 @@ export interface AgentAddresses {
 }
 
 const general = (name: string, type: string, endpoint: string): AgentProfile => ({
-  name, type, endpoint, driver: 'agentapi', simulated: false, roles: ['developer', 'reviewer', 'tester'],
+  name,
+  type,
+  endpoint,
+  driver: 'agentapi',
+  simulated: false,
+  roles: ['developer', 'reviewer', 'tester'],
   capabilities: { implementation: 0.8, testing: 0.7, refactoring: 0.7, documentation: 0.7, review: 0.7 },
-  languages: LANGUAGES, specialisations: [], maxConcurrent: 1,
+  languages: LANGUAGES,
+  specialisations: [],
+  maxConcurrent: 1,
 });
 
 /** The agents that the environment names, in a stable order. Only what is set is registered. */
 export function configuredAgents(at: AgentAddresses): readonly ConfiguredAgent[] {
   const real = [
-    ['agentapi', 'custom', at.agentapi], ['claude-code', 'claude-code', at.claudeCode], ['codegen', 'codegen', at.codegen], ['aider', 'aider', at.aider], ['goose', 'goose', at.goose],
+    ['agentapi', 'custom', at.agentapi],
+    ['claude-code', 'claude-code', at.claudeCode],
+    ['codegen', 'codegen', at.codegen],
+    ['aider', 'aider', at.aider],
+    ['goose', 'goose', at.goose],
   ] as const;
-  const agents = real.flatMap(([name, type, endpoint]) => (endpoint === undefined ? [] : [{ id: name as AgentId, profile: profileOf(name, type, endpoint) }]));
+  const agents = real.flatMap(([name, type, endpoint]) =>
+    endpoint === undefined ? [] : [{ id: name as AgentId, profile: profileOf(name, type, endpoint) }],
+  );
   return [...agents, ...at.simulated.map((endpoint, i) => simulated(endpoint, i + 1))];
 }
 
@@ -47,7 +69,12 @@ function profileOf(name: string, type: string, endpoint: string): AgentProfile {
 // One server is one conversation and takes one prompt after the other; a twin is quick, so its prompts may queue in the driver.
 const simulated = (endpoint: string, number: number): ConfiguredAgent => ({
   id: `simulated-${String(number)}` as AgentId,
-  profile: { ...general(`SIMULATED agent ${String(number)}`, 'custom', endpoint), simulated: true, specialisations: ['simulated'], maxConcurrent: 4 },
+  profile: {
+    ...general(`SIMULATED agent ${String(number)}`, 'custom', endpoint),
+    simulated: true,
+    specialisations: ['simulated'],
+    maxConcurrent: 4,
+  },
 });
 
 export interface RegistryPorts {
@@ -93,7 +120,13 @@ export class AgentRegistry {
 
   private schedule(): void {
     if (this.closed) return;
-    this.timer = setTimeout(() => void this.look().finally(() => { this.schedule(); }), this.intervalMs).unref();
+    this.timer = setTimeout(
+      () =>
+        void this.look().finally(() => {
+          this.schedule();
+        }),
+      this.intervalMs,
+    ).unref();
   }
 
   private async lookAtAll(): Promise<void> {
@@ -122,7 +155,14 @@ export class AgentRegistry {
   private async tell(id: AgentId, command: AgentCommand): Promise<void> {
     // Said again, it is answered `noop`: the id names the content, and nobody remembers it.
     const commandId = deriveUuid('registry', id, command.type, JSON.stringify(command.data)) as CommandId;
-    const envelope = { id: commandId, stream: streamOf('agent', id), tenantId: DEFAULT_TENANT, actor: { kind: 'service', id: this.actor } as const, correlationId: id, command };
+    const envelope = {
+      id: commandId,
+      stream: streamOf('agent', id),
+      tenantId: DEFAULT_TENANT,
+      actor: { kind: 'service', id: this.actor } as const,
+      correlationId: id,
+      command,
+    };
     await this.ports.sender.send(envelope);
   }
 }

@@ -36,7 +36,12 @@ const commitsOf = ({ dependencies }: StepContext): readonly string[] =>
   dependencies.flatMap(({ output }) => (typeof output['commit'] === 'string' && output['commit'] !== '' ? [output['commit']] : []));
 
 /** Removes a room. `save` keeps what is in it under a ref first. */
-export async function closeRoom(desk: ChangeDesk, ref: AttemptRef, room: Room | undefined, options: { readonly save: boolean }): Promise<void> {
+export async function closeRoom(
+  desk: ChangeDesk,
+  ref: AttemptRef,
+  room: Room | undefined,
+  options: { readonly save: boolean },
+): Promise<void> {
   if (!room) return;
   if (!room.workspace) {
     await desk.workspaces.removeEmpty(ref);
@@ -49,5 +54,8 @@ export async function closeRoom(desk: ChangeDesk, ref: AttemptRef, room: Room | 
 /** The files of a room without a repository, as evidence that something was made. */
 export async function filesIn(room: Room): Promise<readonly string[]> {
   const entries = await readdir(room.path, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => entry.name).sort();
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => entry.name)
+    .sort();
 }

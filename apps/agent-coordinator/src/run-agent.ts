@@ -24,7 +24,10 @@ export async function runAgentAttempt(c: Coordinator, held: Held, job: AgentJob)
   const startedAt = c.now();
   const { context, agent } = job;
   const session: Session = {
-    work: workOf(held.work), startedAt, deadlineAt: addMs(startedAt, context.step.timeoutMs), title: context.step.title,
+    work: workOf(held.work),
+    startedAt,
+    deadlineAt: addMs(startedAt, context.step.timeoutMs),
+    title: context.step.title,
     agent: { id: agent.id, name: agent.profile.name, simulated: agent.profile.simulated },
     ...(context.repository === undefined ? {} : { repository: context.repository }),
   };
@@ -52,7 +55,9 @@ interface Conversation {
   readonly room: Room;
 }
 
-type Conversed = { readonly kind: 'finished'; readonly outcome: Extract<DriverOutcome, { kind: 'finished' }> } | { readonly kind: 'ended'; readonly ending: Ending };
+type Conversed =
+  | { readonly kind: 'finished'; readonly outcome: Extract<DriverOutcome, { kind: 'finished' }> }
+  | { readonly kind: 'ended'; readonly ending: Ending };
 
 async function converse(c: Coordinator, held: Held, { job, session, room }: Conversation): Promise<Conversed> {
   const recorded: Session = { ...session, ...(room.workspace === undefined ? {} : { workspace: room.workspace }) };
@@ -65,18 +70,34 @@ async function converse(c: Coordinator, held: Held, { job, session, room }: Conv
 }
 
 export const taskOf = (job: AgentJob, session: Session, workspace: string): DriverTask => ({
-  attempt: refOf(session.work), title: job.context.step.title, prompt: promptOf(job.context), workspace, deadlineAt: session.deadlineAt, agent: job.agent,
+  attempt: refOf(session.work),
+  title: job.context.step.title,
+  prompt: promptOf(job.context),
+  workspace,
+  deadlineAt: session.deadlineAt,
+  agent: job.agent,
 });
 
 /** Waits for an agent until it ends, its time is up, or somebody says stop. A drained conversation goes on without us. */
 export async function attend(c: Coordinator, held: Held, conversation: DriverSession, session: Session): Promise<Conversed> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => { resolve('late'); }, Math.max(0, msOf(session.deadlineAt) - msOf(c.now())));
+    timer = setTimeout(
+      () => {
+        resolve('late');
+      },
+      Math.max(0, msOf(session.deadlineAt) - msOf(c.now())),
+    );
   });
   const stopped = new Promise<'stopped'>((resolve) => {
     if (held.signal.aborted) resolve('stopped');
-    held.signal.addEventListener('abort', () => { resolve('stopped'); }, { once: true });
+    held.signal.addEventListener(
+      'abort',
+      () => {
+        resolve('stopped');
+      },
+      { once: true },
+    );
   });
   const first = await Promise.race([conversation.outcome, late, stopped]);
   clearTimeout(timer);
@@ -94,7 +115,9 @@ export async function attend(c: Coordinator, held: Held, conversation: DriverSes
 /** A driver that cannot stop its agent does not hold up the report. */
 async function stopWithin(conversation: DriverSession, reason: string): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => { timer = setTimeout(resolve, STOP_LIMIT_MS); });
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, STOP_LIMIT_MS);
+  });
   await Promise.race([conversation.stop(reason).catch(() => undefined), limit]);
   clearTimeout(timer);
 }
@@ -116,9 +139,13 @@ export async function judge(c: Coordinator, held: Held, { job, room, outcome }: 
     case 'delivered':
       return completed(job, delivery, outcome.summary);
     case 'no-change':
-      return failedWith('agent', 'no change: the agent said it was done and left every file as it was', { detail: { answer: outcome.transcriptTail.slice(-1500) } });
+      return failedWith('agent', 'no change: the agent said it was done and left every file as it was', {
+        detail: { answer: outcome.transcriptTail.slice(-1500) },
+      });
     case 'conflict':
-      return failedWith('dependency', `conflict with what was delivered meanwhile in: ${delivery.files.join(', ')}`.slice(0, 1000), { detail: { files: delivery.files.slice(0, FILES_MAX), against: delivery.against } });
+      return failedWith('dependency', `conflict with what was delivered meanwhile in: ${delivery.files.join(', ')}`.slice(0, 1000), {
+        detail: { files: delivery.files.slice(0, FILES_MAX), against: delivery.against },
+      });
   }
 }
 
@@ -128,7 +155,9 @@ export function completed(job: AgentJob, delivered: DeliveredCommit, summary: st
 }
 
 const byAgent = ({ agent }: AgentJob, summary: string): JsonObject => ({
-  summary: summary.slice(0, SUMMARY_CHARS_MAX), agentId: agent.id, simulated: agent.profile.simulated,
+  summary: summary.slice(0, SUMMARY_CHARS_MAX),
+  agentId: agent.id,
+  simulated: agent.profile.simulated,
 });
 
 async function madeWithoutRepository(job: AgentJob, room: Room, summary: string): Promise<Ending> {

@@ -16,7 +16,11 @@ export async function reactToCommandStep(c: Coordinator, notice: Notice): Promis
   }
   const asked = parseCommand(notice.input);
   if (!asked) {
-    await c.reporter.fail(work, { type: 'validation', message: 'the step names no command: {"command": ["program", "argument"]}', retryable: false });
+    await c.reporter.fail(work, {
+      type: 'validation',
+      message: 'the step names no command: {"command": ["program", "argument"]}',
+      retryable: false,
+    });
     return ANSWERED;
   }
   const context = await contextOf(c, work);
@@ -37,12 +41,19 @@ function parseCommand(input: JsonObject): Asked | undefined {
   return { command, env: Object.fromEntries(entries) };
 }
 
-async function runStep(c: Coordinator, held: Held, { context, asked }: { readonly context: StepContext; readonly asked: Asked }): Promise<void> {
+async function runStep(
+  c: Coordinator,
+  held: Held,
+  { context, asked }: { readonly context: StepContext; readonly asked: Asked },
+): Promise<void> {
   const startedAt = c.now();
   const ref = refOf(held.work);
   const { repository } = context;
   const session: Session = {
-    work: workOf(held.work), startedAt, deadlineAt: addMs(startedAt, context.step.timeoutMs), title: context.step.title,
+    work: workOf(held.work),
+    startedAt,
+    deadlineAt: addMs(startedAt, context.step.timeoutMs),
+    title: context.step.title,
     ...(repository === undefined ? {} : { repository }),
   };
   let room: Room | undefined;
@@ -57,7 +68,9 @@ async function runStep(c: Coordinator, held: Held, { context, asked }: { readonl
       cwd: room.path,
       timeoutMs: context.step.timeoutMs,
       signal: held.signal,
-      onSpawn: (mark) => { noted = noted.then(() => c.sessions.write({ ...recorded, process: mark })); },
+      onSpawn: (mark) => {
+        noted = noted.then(() => c.sessions.write({ ...recorded, process: mark }));
+      },
     });
     await noted;
     return endingOf(end, held);
@@ -88,6 +101,8 @@ function endingOf(end: CommandEnd, held: Held): Ending {
       return failedWith('dependency', `the command could not be started: ${end.reason}`, { retryable: false, detail });
     case 'stopped':
       // A process that ends takes its commands along, so another attempt must do this one's work.
-      return held.reason() === 'drained' ? failedWith('internal', 'its coordinator was stopped', { lost: true, retryAfterMs: 0 }) : { kind: 'stopped' };
+      return held.reason() === 'drained'
+        ? failedWith('internal', 'its coordinator was stopped', { lost: true, retryAfterMs: 0 })
+        : { kind: 'stopped' };
   }
 }

@@ -1,6 +1,15 @@
 import {
-  reactionCommandId, workflowStream, type Assignment, type AttemptRef, type Command, type CommandAnswer, type CommandEnvelope, type CommandSender,
-  type JsonObject, type Notice, type StepError,
+  reactionCommandId,
+  workflowStream,
+  type Assignment,
+  type AttemptRef,
+  type Command,
+  type CommandAnswer,
+  type CommandEnvelope,
+  type CommandSender,
+  type JsonObject,
+  type Notice,
+  type StepError,
 } from '@taskmaster/contracts';
 
 /** What identifies one attempt and its cause: enough to report on it, also after a restart. */
@@ -8,7 +17,14 @@ export type Work = Pick<Notice, 'eventId' | 'tenantId' | 'workflowId' | 'stepId'
 
 export const refOf = ({ workflowId, stepId, attempt }: Work): AttemptRef => ({ workflowId, stepId, attempt });
 export const workOf = ({ eventId, tenantId, workflowId, stepId, attempt, kind, correlationId, traceparent }: Work): Work => ({
-  eventId, tenantId, workflowId, stepId, attempt, kind, correlationId, ...(traceparent === undefined ? {} : { traceparent }),
+  eventId,
+  tenantId,
+  workflowId,
+  stepId,
+  attempt,
+  kind,
+  correlationId,
+  ...(traceparent === undefined ? {} : { traceparent }),
 });
 
 /** Progress reports of one attempt; later ones are dropped. */
@@ -33,7 +49,10 @@ export class StepReporter {
 
   complete(work: Work, output: JsonObject, durationMs: number): Promise<CommandAnswer> {
     const { stepId, attempt } = work;
-    return this.send(work, { type: 'CompleteStep', data: { stepId, attempt, by: this.holder, durationMs: Math.round(durationMs), output } });
+    return this.send(work, {
+      type: 'CompleteStep',
+      data: { stepId, attempt, by: this.holder, durationMs: Math.round(durationMs), output },
+    });
   }
 
   fail(work: Work, error: StepError): Promise<CommandAnswer> {

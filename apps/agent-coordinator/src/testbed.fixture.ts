@@ -12,7 +12,11 @@ import { Workspaces, type Workspace } from './workspace/workspaces.js';
 
 const SEARCH_PATH = `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`;
 
-export const attempt = (workflow: string, step: string, number = 1): AttemptRef => ({ workflowId: workflow as WorkflowId, stepId: step as StepId, attempt: number });
+export const attempt = (workflow: string, step: string, number = 1): AttemptRef => ({
+  workflowId: workflow as WorkflowId,
+  stepId: step as StepId,
+  attempt: number,
+});
 
 /** A coordinator's own root, mirrors and workspaces. */
 export function createDesk(root: string): ChangeDesk {
@@ -72,10 +76,18 @@ export class Testbed {
     return listed.split('\n').filter((line) => line !== '');
   }
 
-  task(workflow: string, step: string, options: { readonly validation?: readonly ValidationCommand[]; readonly cycle?: number } = {}): ChangeTask {
+  task(
+    workflow: string,
+    step: string,
+    options: { readonly validation?: readonly ValidationCommand[]; readonly cycle?: number } = {},
+  ): ChangeTask {
     return {
-      ref: attempt(workflow, step), repository: this.repository, title: 'Add a health check', body: 'What was asked for.',
-      cycle: options.cycle ?? 1, validation: options.validation ?? [],
+      ref: attempt(workflow, step),
+      repository: this.repository,
+      title: 'Add a health check',
+      body: 'What was asked for.',
+      cycle: options.cycle ?? 1,
+      validation: options.validation ?? [],
     };
   }
 

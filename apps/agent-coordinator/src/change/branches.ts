@@ -14,14 +14,21 @@ export async function removeBranches(desk: DeliveryDesk, mirror: Mirror, workflo
     const changes: RefChange[] = [...view.delivered].map(([leaf, head]) => ({ ref: `${prefix}/${leaf}`, from: head.commit, to: '' }));
     if (view.integration) changes.push({ ref: `${prefix}/integration`, from: view.integration.commit, to: '' });
     if (changes.length === 0) return;
-    const pushed = await push(desk.git, mirror.gitDir, mirror.url, [...changes, ...(await keep(desk, mirror, { workflowId, head: view.integration?.commit, target: view.target.commit }))]);
+    const pushed = await push(desk.git, mirror.gitDir, mirror.url, [
+      ...changes,
+      ...(await keep(desk, mirror, { workflowId, head: view.integration?.commit, target: view.target.commit })),
+    ]);
     if (pushed.kind === 'pushed') return;
     if (pushed.kind === 'refused') throw new PushContention(`the remote refuses to delete our branches: ${pushed.reason}`);
   }
   throw new PushContention('the branches kept moving while they were removed');
 }
 
-async function keep(desk: DeliveryDesk, mirror: Mirror, of: { workflowId: WorkflowId; head: string | undefined; target: string }): Promise<readonly RefChange[]> {
+async function keep(
+  desk: DeliveryDesk,
+  mirror: Mirror,
+  of: { workflowId: WorkflowId; head: string | undefined; target: string },
+): Promise<readonly RefChange[]> {
   if (of.head === undefined || of.head === of.target) return [];
   const contained = await desk.git.try(['merge-base', '--is-ancestor', of.head, of.target], { gitDir: mirror.gitDir });
   if (contained.exitCode === 0) return [];

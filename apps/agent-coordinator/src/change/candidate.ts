@@ -13,7 +13,9 @@ export interface CandidateOf {
   readonly integration: Head;
 }
 
-export type Candidate = { readonly kind: 'candidate'; readonly commit: string; readonly base: string } | { readonly kind: 'conflict'; readonly files: readonly string[] };
+export type Candidate =
+  | { readonly kind: 'candidate'; readonly commit: string; readonly base: string }
+  | { readonly kind: 'conflict'; readonly files: readonly string[] };
 
 /**
  * The merge of a workflow's change into a target head, as a commit that no branch names yet. It is a function of what it merges, its date

@@ -4,7 +4,8 @@ import { attempt, openWorkspace, Testbed, work, write } from '../testbed.fixture
 import { discard, land, validate, type ChangeDesk, type ValidateOutput } from './change.js';
 import { merge, type MergeTask } from './merge.js';
 
-const NODE_TEST = "import test from 'node:test'; import assert from 'node:assert'; import { a } from '../src/a.js'; test('a', () => assert.equal(a, 1));\n";
+const NODE_TEST =
+  "import test from 'node:test'; import assert from 'node:assert'; import { a } from '../src/a.js'; test('a', () => assert.equal(a, 1));\n";
 const REPOSITORY = {
   'package.json': JSON.stringify({ name: 'sample', type: 'module', scripts: { test: 'node --test' } }),
   'src/a.js': 'export const a = 1;\n',
@@ -27,7 +28,12 @@ describe('landing a change', () => {
     if (result.kind === 'failed') throw new Error(result.error.message);
     return result.output;
   };
-  const mergeTask = (output: ValidateOutput, workflow = 'wf_1', number = 1): MergeTask => ({ ...bed.task(workflow, 'tm-merge-1'), commit: output.commit, base: output.base, number });
+  const mergeTask = (output: ValidateOutput, workflow = 'wf_1', number = 1): MergeTask => ({
+    ...bed.task(workflow, 'tm-merge-1'),
+    commit: output.commit,
+    base: output.base,
+    number,
+  });
 
   it('records a pull request once per workflow and gives every workflow its own number', async () => {
     await Promise.all(['wf_1', 'wf_2'].map((workflow) => work(desk, bed, attempt(workflow, 'a'), { [`${workflow}.txt`]: workflow })));
@@ -36,7 +42,12 @@ describe('landing a change', () => {
     expect(again).toEqual(first);
     const numbers = [first, second].map((result) => (result.kind === 'done' ? result.output.number : 0));
     expect(numbers.sort()).toEqual([1, 2]);
-    expect(await bed.refs('refs/tm/pull/')).toEqual(['refs/tm/pull/1/head', 'refs/tm/pull/1/record', 'refs/tm/pull/2/head', 'refs/tm/pull/2/record']);
+    expect(await bed.refs('refs/tm/pull/')).toEqual([
+      'refs/tm/pull/1/head',
+      'refs/tm/pull/1/record',
+      'refs/tm/pull/2/head',
+      'refs/tm/pull/2/record',
+    ]);
   });
 
   it('moves the pull request to what a later cycle delivered', async () => {
@@ -63,7 +74,10 @@ describe('landing a change', () => {
     expect(merged).toMatchObject({ kind: 'done', output: { merged: true, commit: output.commit, number: 1, target: 'main' } });
     expect(merged.kind === 'done' && 'checks' in merged.output).toBe(false);
     expect(await bed.head('main')).toBe(output.commit);
-    expect(JSON.parse(await bed.git.run(['cat-file', 'blob', 'refs/tm/pull/1/record'], { gitDir: bed.url }))).toMatchObject({ state: 'merged', commit: output.commit });
+    expect(JSON.parse(await bed.git.run(['cat-file', 'blob', 'refs/tm/pull/1/record'], { gitDir: bed.url }))).toMatchObject({
+      state: 'merged',
+      commit: output.commit,
+    });
   });
 
   it('merges the commit that another coordinator validated, without having been given its objects', async () => {
@@ -85,7 +99,10 @@ describe('landing a change', () => {
   it('reports a conflict with the target as a check that did not pass', async () => {
     await work(desk, bed, attempt('wf_1', 'a'), { 'src/a.js': 'export const a = 1; // ours\n' });
     await bed.commit({ 'src/a.js': 'export const a = 1; // theirs\n' }, 'Meanwhile');
-    expect(await validated()).toMatchObject({ passed: false, checks: [{ name: 'merge', passed: false, outputTail: 'conflicts with main in: src/a.js' }] });
+    expect(await validated()).toMatchObject({
+      passed: false,
+      checks: [{ name: 'merge', passed: false, outputTail: 'conflicts with main in: src/a.js' }],
+    });
   });
 
   it('validates again when the target moved after validation, and merges what passed', async () => {
@@ -102,7 +119,10 @@ describe('landing a change', () => {
     await work(desk, bed, attempt('wf_1', 'a'), { 'src/b.js': 'export const b = 2;\n' });
     const output = await validated();
     const moved = await bed.commit({ 'src/a.js': 'export const a = 3;\n' }, 'Meanwhile');
-    expect(await merge(desk, mergeTask(output))).toMatchObject({ kind: 'done', output: { merged: false, reason: 'validation-failed', base: moved } });
+    expect(await merge(desk, mergeTask(output))).toMatchObject({
+      kind: 'done',
+      output: { merged: false, reason: 'validation-failed', base: moved },
+    });
     expect(await bed.head('main')).toBe(moved);
   });
 
@@ -122,13 +142,19 @@ describe('landing a change', () => {
     await bed.commit({ 'elsewhere.txt': 'x' }, 'Meanwhile');
     await merge(desk, mergeTask(output));
     const head = await bed.head('main');
-    expect(await merge(bed.desk(), mergeTask(output))).toMatchObject({ kind: 'done', output: { merged: true, commit: head, checks: [{ name: 'npm test', passed: true }] } });
+    expect(await merge(bed.desk(), mergeTask(output))).toMatchObject({
+      kind: 'done',
+      output: { merged: true, commit: head, checks: [{ name: 'npm test', passed: true }] },
+    });
     expect(await bed.head('main')).toBe(head);
   });
 
   it('merges two workflows of two coordinators one after the other, each validated as merged', async () => {
     const other = bed.desk();
-    await Promise.all([work(desk, bed, attempt('wf_1', 'a'), { 'one.txt': '1' }), work(other, bed, attempt('wf_2', 'a'), { 'two.txt': '2' })]);
+    await Promise.all([
+      work(desk, bed, attempt('wf_1', 'a'), { 'one.txt': '1' }),
+      work(other, bed, attempt('wf_2', 'a'), { 'two.txt': '2' }),
+    ]);
     const [one, two] = await Promise.all([validated('wf_1'), validated('wf_2', other)]);
     const results = await Promise.all([merge(desk, mergeTask(one, 'wf_1', 1)), merge(other, mergeTask(two, 'wf_2', 2))]);
     expect(results).toMatchObject([{ output: { merged: true } }, { output: { merged: true } }]);
@@ -142,7 +168,9 @@ describe('landing a change', () => {
     expect(await discard(desk, bed.repository, 'wf_1' as WorkflowId)).toEqual({ leftovers: [] });
     expect(await bed.refs('refs/heads/')).toEqual(['refs/heads/main']);
     expect(await bed.refs('refs/tm/salvage/')).toEqual([`refs/tm/salvage/wf_1/integration-${head.slice(0, 12)}`]);
-    expect(JSON.parse(await bed.git.run(['cat-file', 'blob', 'refs/tm/pull/1/record'], { gitDir: bed.url }))).toMatchObject({ state: 'closed' });
+    expect(JSON.parse(await bed.git.run(['cat-file', 'blob', 'refs/tm/pull/1/record'], { gitDir: bed.url }))).toMatchObject({
+      state: 'closed',
+    });
     expect(await discard(desk, bed.repository, 'wf_1' as WorkflowId)).toEqual({ leftovers: [] });
   });
 

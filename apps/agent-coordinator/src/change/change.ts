@@ -27,7 +27,8 @@ export interface ChangeDesk extends DeliveryDesk {
 export type Watch = Pick<CheckRoom, 'signal' | 'onSpawn'>;
 
 /** Either the output of the step, or why it could not be done. */
-export type ChangeResult<Output> = { readonly kind: 'done'; readonly output: Output } | { readonly kind: 'failed'; readonly error: StepError };
+export type ChangeResult<Output> =
+  { readonly kind: 'done'; readonly output: Output } | { readonly kind: 'failed'; readonly error: StepError };
 
 export interface LandOutput {
   readonly number: number;
@@ -45,7 +46,10 @@ export interface ValidateOutput {
   readonly checks: readonly ValidationCheck[];
 }
 
-const failed = (type: StepError['type'], message: string): { readonly kind: 'failed'; readonly error: StepError } => ({ kind: 'failed', error: { type, message, retryable: false } });
+const failed = (type: StepError['type'], message: string): { readonly kind: 'failed'; readonly error: StepError } => ({
+  kind: 'failed',
+  error: { type, message, retryable: false },
+});
 
 const isEmpty = (view: RemoteView): boolean => !view.integration || view.integration.tree === view.target.tree;
 
@@ -83,9 +87,20 @@ export interface ViewedChange {
 export async function validateView(desk: ChangeDesk, task: ChangeTask, at: ViewedChange): Promise<ChangeResult<ValidateOutput>> {
   const { target, integration } = at.view;
   if (!integration) return failed('validation', 'there is nothing to validate: the workflow has no integration branch');
-  const candidate = await buildCandidate(desk.git, at.mirror, { workflowId: task.ref.workflowId, cycle: task.cycle, title: task.title, target, integration });
+  const candidate = await buildCandidate(desk.git, at.mirror, {
+    workflowId: task.ref.workflowId,
+    cycle: task.cycle,
+    title: task.title,
+    target,
+    integration,
+  });
   if (candidate.kind === 'conflict') {
-    const check = { name: 'merge', passed: false, durationMs: 0, outputTail: `conflicts with ${at.mirror.target} in: ${candidate.files.join(', ')}`.slice(0, 4000) };
+    const check = {
+      name: 'merge',
+      passed: false,
+      durationMs: 0,
+      outputTail: `conflicts with ${at.mirror.target} in: ${candidate.files.join(', ')}`.slice(0, 4000),
+    };
     return { kind: 'done', output: { passed: false, commit: integration.commit, base: target.commit, checks: [check] } };
   }
   const result = await checkCommit(desk, task, { ...at, commit: candidate.commit });
@@ -97,20 +112,32 @@ export async function validateView(desk: ChangeDesk, task: ChangeTask, at: Viewe
 export async function checkCommit(desk: ChangeDesk, task: ChangeTask, at: ViewedChange & { commit: string }): Promise<ChecksResult> {
   const workspace = await desk.workspaces.open(task.ref, at.mirror, at.commit);
   try {
-    return await runChecks({ cwd: workspace.path, env: { ...desk.commandEnv, HOME: workspace.home, CI: '1' }, ...at.watch }, task.validation);
+    return await runChecks(
+      { cwd: workspace.path, env: { ...desk.commandEnv, HOME: workspace.home, CI: '1' }, ...at.watch },
+      task.validation,
+    );
   } finally {
     await desk.workspaces.remove(workspace);
   }
 }
 
 /** Stops nothing by itself: whoever calls has ended the sessions. Closes the pull request and removes the workflow's branches and folders. */
-export async function discard(desk: ChangeDesk, repository: RepositoryRef, workflowId: WorkflowId): Promise<{ readonly leftovers: readonly string[] }> {
+export async function discard(
+  desk: ChangeDesk,
+  repository: RepositoryRef,
+  workflowId: WorkflowId,
+): Promise<{ readonly leftovers: readonly string[] }> {
   const leftovers: string[] = [];
   const mirror = await desk.mirrors.of(repository);
-  const note = (what: string) => (error: unknown): void => {
-    leftovers.push(`${what}: ${error instanceof Error ? error.message : String(error)}`.slice(0, 300));
-  };
-  await desk.forgeOf(repository).close(mirror, workflowId, 'the workflow ended without a merge').then(() => undefined, note('pull request'));
+  const note =
+    (what: string) =>
+    (error: unknown): void => {
+      leftovers.push(`${what}: ${error instanceof Error ? error.message : String(error)}`.slice(0, 300));
+    };
+  await desk
+    .forgeOf(repository)
+    .close(mirror, workflowId, 'the workflow ended without a merge')
+    .then(() => undefined, note('pull request'));
   await removeBranches(desk, mirror, workflowId).catch(note('branches'));
   leftovers.push(...(await desk.workspaces.removeFolder(workflowId)));
   return { leftovers };

@@ -18,7 +18,12 @@ describe('validating a checkout', () => {
   });
 
   it('runs the tests of a Python repository, and a failing one fails', async () => {
-    write(cwd, { 'calc.py': 'def one():\n    return 1\n', 'tests/__init__.py': '', 'tests/test_calc.py': 'import unittest\nfrom calc import one\n\nclass T(unittest.TestCase):\n    def test_one(self):\n        self.assertEqual(one(), 1)\n' });
+    write(cwd, {
+      'calc.py': 'def one():\n    return 1\n',
+      'tests/__init__.py': '',
+      'tests/test_calc.py':
+        'import unittest\nfrom calc import one\n\nclass T(unittest.TestCase):\n    def test_one(self):\n        self.assertEqual(one(), 1)\n',
+    });
     expect(await runChecks({ cwd, env }, [])).toMatchObject({ passed: true, checks: [{ name: 'python tests', passed: true }] });
     write(cwd, { 'calc.py': 'def one():\n    return 2\n' });
     expect(await runChecks({ cwd, env }, [])).toMatchObject({ passed: false, checks: [{ name: 'python tests', passed: false }] });
@@ -31,9 +36,20 @@ describe('validating a checkout', () => {
   });
 
   it('runs what .taskmaster.json declares instead of what it finds', async () => {
-    write(cwd, { '.taskmaster.json': JSON.stringify({ validate: [['sh', '-c', 'echo declared; exit 3'], { name: 'second', command: ['true'] }, 'nonsense'] }), Makefile: 'test:\n\ttrue\n' });
+    write(cwd, {
+      '.taskmaster.json': JSON.stringify({
+        validate: [['sh', '-c', 'echo declared; exit 3'], { name: 'second', command: ['true'] }, 'nonsense'],
+      }),
+      Makefile: 'test:\n\ttrue\n',
+    });
     const result = await runChecks({ cwd, env }, []);
-    expect(result).toMatchObject({ passed: false, checks: [{ passed: false, outputTail: 'declared\n' }, { name: 'second', passed: true }] });
+    expect(result).toMatchObject({
+      passed: false,
+      checks: [
+        { passed: false, outputTail: 'declared\n' },
+        { name: 'second', passed: true },
+      ],
+    });
   });
 
   it('passes with an empty list where nothing is declared', async () => {

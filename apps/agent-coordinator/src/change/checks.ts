@@ -39,10 +39,20 @@ export async function runChecks(room: CheckRoom, given: readonly ValidationComma
 }
 
 const run = (room: CheckRoom, check: ValidationCommand): Promise<CommandEnd> =>
-  runCommand({ ...room, env: { PYTHONDONTWRITEBYTECODE: '1', ...room.env }, command: check.command, timeoutMs: check.timeoutMs ?? CHECK_TIMEOUT_MS });
+  runCommand({
+    ...room,
+    env: { PYTHONDONTWRITEBYTECODE: '1', ...room.env },
+    command: check.command,
+    timeoutMs: check.timeoutMs ?? CHECK_TIMEOUT_MS,
+  });
 
 function unavailable(check: ValidationCommand, end: CommandEnd, type: StepError['type']): ChecksResult {
   const why = end.kind === 'not-started' ? end.reason : end.kind === 'exited' ? `exit ${String(end.exitCode)}` : end.kind;
-  const error = { type, message: `${check.name} could not be run: ${why}`, retryable: type === 'network', detail: { outputTail: end.outputTail.slice(-2000) } };
+  const error = {
+    type,
+    message: `${check.name} could not be run: ${why}`,
+    retryable: type === 'network',
+    detail: { outputTail: end.outputTail.slice(-2000) },
+  };
   return { kind: 'unavailable', error };
 }

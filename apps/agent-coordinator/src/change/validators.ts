@@ -45,7 +45,8 @@ async function jsonOf(dir: string, name: string): Promise<Record<string, unknown
 
 const whenPresent =
   (names: readonly string[], name: string, command: readonly string[]): Detector =>
-  (dir) => Promise.resolve(has(dir, ...names) ? { name, command } : undefined);
+  (dir) =>
+    Promise.resolve(has(dir, ...names) ? { name, command } : undefined);
 
 const npmTest: Detector = async (dir) => {
   const scripts = (await jsonOf(dir, 'package.json'))?.['scripts'];
@@ -58,8 +59,14 @@ const npmTest: Detector = async (dir) => {
 };
 
 const pythonTest: Detector = async (dir) => {
-  const names = [...(await readdir(dir).catch(() => [])), ...(await readdir(join(dir, 'tests')).catch(() => [])), ...(await readdir(join(dir, 'test')).catch(() => []))];
-  const configured = has(dir, 'pytest.ini', 'conftest.py') || /\[tool\.pytest|\[tool:pytest/.test(`${await textOf(dir, 'pyproject.toml')}${await textOf(dir, 'setup.cfg')}`);
+  const names = [
+    ...(await readdir(dir).catch(() => [])),
+    ...(await readdir(join(dir, 'tests')).catch(() => [])),
+    ...(await readdir(join(dir, 'test')).catch(() => [])),
+  ];
+  const configured =
+    has(dir, 'pytest.ini', 'conftest.py') ||
+    /\[tool\.pytest|\[tool:pytest/.test(`${await textOf(dir, 'pyproject.toml')}${await textOf(dir, 'setup.cfg')}`);
   if (!configured && !names.some((name) => /^test_.*\.py$|_test\.py$/.test(name))) return undefined;
   return { name: 'python tests', command: ['python3', '-c', PYTHON_RUNNER] };
 };
@@ -72,7 +79,11 @@ const PYTHON_RUNNER = [
 ].join('\n');
 
 const gradleTest: Detector = (dir) =>
-  Promise.resolve(has(dir, 'build.gradle', 'build.gradle.kts') ? { name: 'gradle test', command: [has(dir, 'gradlew') ? './gradlew' : 'gradle', 'test'] } : undefined);
+  Promise.resolve(
+    has(dir, 'build.gradle', 'build.gradle.kts')
+      ? { name: 'gradle test', command: [has(dir, 'gradlew') ? './gradlew' : 'gradle', 'test'] }
+      : undefined,
+  );
 
 async function makeTest(dir: string): Promise<ValidationCommand | undefined> {
   return /^test\s*:/m.test(await textOf(dir, 'Makefile')) ? { name: 'make test', command: ['make', 'test'] } : undefined;
@@ -94,20 +105,27 @@ async function declaredIn(dir: string): Promise<readonly ValidationCommand[] | u
   return declared.slice(0, VALIDATORS_MAX).flatMap((entry: unknown) => parseValidator(entry) ?? []);
 }
 
-const isCommand = (value: unknown): value is readonly string[] => Array.isArray(value) && value.length > 0 && value.every((part) => typeof part === 'string');
+const isCommand = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.length > 0 && value.every((part) => typeof part === 'string');
 
 function parseValidator(entry: unknown): ValidationCommand | undefined {
   if (isCommand(entry)) return { name: entry.join(' ').slice(0, 80), command: entry };
   if (typeof entry !== 'object' || entry === null) return undefined;
   const { name, command, timeoutMs } = entry as Record<string, unknown>;
   if (!isCommand(command)) return undefined;
-  return { name: typeof name === 'string' ? name : command.join(' ').slice(0, 80), command, ...(typeof timeoutMs === 'number' && timeoutMs > 0 ? { timeoutMs } : {}) };
+  return {
+    name: typeof name === 'string' ? name : command.join(' ').slice(0, 80),
+    command,
+    ...(typeof timeoutMs === 'number' && timeoutMs > 0 ? { timeoutMs } : {}),
+  };
 }
 
 async function installOf(dir: string): Promise<readonly ValidationCommand[]> {
   const manifest = await jsonOf(dir, 'package.json');
   const declares = (key: string): boolean => Object.keys((manifest?.[key] as object | undefined) ?? {}).length > 0;
   if (!manifest || has(dir, 'node_modules') || !(declares('dependencies') || declares('devDependencies'))) return [];
-  const command = has(dir, 'package-lock.json', 'npm-shrinkwrap.json') ? ['npm', 'ci', '--no-audit', '--no-fund'] : ['npm', 'install', '--no-audit', '--no-fund', '--no-package-lock'];
+  const command = has(dir, 'package-lock.json', 'npm-shrinkwrap.json')
+    ? ['npm', 'ci', '--no-audit', '--no-fund']
+    : ['npm', 'install', '--no-audit', '--no-fund', '--no-package-lock'];
   return [{ name: 'npm ci', command, timeoutMs: INSTALL_TIMEOUT_MS }];
 }

@@ -7,7 +7,14 @@ import { ForgeFault } from './forge.js';
 import { GithubForge } from './github-forge.js';
 
 const MIRROR: Mirror = { gitDir: '/nowhere', url: 'https://github.com/acme/shop.git', target: 'main' };
-const DRAFT = { workflowId: 'wf_1' as WorkflowId, title: 'Add a check', body: 'Why.', source: 'tm/wf_1/integration', target: 'main', head: 'a'.repeat(40) };
+const DRAFT = {
+  workflowId: 'wf_1' as WorkflowId,
+  title: 'Add a check',
+  body: 'Why.',
+  source: 'tm/wf_1/integration',
+  target: 'main',
+  head: 'a'.repeat(40),
+};
 
 /** Speaks the few routes of GitHub's REST API that we use, with its status codes. */
 class WireTwin {
@@ -17,11 +24,19 @@ class WireTwin {
   private readonly server: Server = createServer((request, response) => void this.answer(request, response));
 
   listen(): Promise<string> {
-    return new Promise((resolve) => this.server.listen(0, '127.0.0.1', () => { resolve(`http://127.0.0.1:${String((this.server.address() as AddressInfo).port)}`); }));
+    return new Promise((resolve) =>
+      this.server.listen(0, '127.0.0.1', () => {
+        resolve(`http://127.0.0.1:${String((this.server.address() as AddressInfo).port)}`);
+      }),
+    );
   }
 
   close(): Promise<void> {
-    return new Promise((resolve) => { this.server.close(() => { resolve(); }); });
+    return new Promise((resolve) => {
+      this.server.close(() => {
+        resolve();
+      });
+    });
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -35,23 +50,49 @@ class WireTwin {
     response.end(JSON.stringify(answer));
   }
 
-  private route(method: string, path: string, body: Record<string, unknown>): { status: number; headers: Record<string, string>; body: object } {
+  private route(
+    method: string,
+    path: string,
+    body: Record<string, unknown>,
+  ): { status: number; headers: Record<string, string>; body: object } {
     const found = (status: number, answer: object): ReturnType<WireTwin['route']> => ({ status, headers: {}, body: answer });
     const url = new URL(path, 'http://x');
     const number = Number(/pulls\/(\d+)/.exec(url.pathname)?.[1] ?? 0);
     const pull = this.pulls[number - 1];
     if (method === 'GET' && url.pathname.endsWith('/pulls')) {
-      return found(200, this.pulls.filter((candidate) => candidate['state'] === url.searchParams.get('state') && url.searchParams.get('head') === `acme:${String((candidate['head'] as { ref: string }).ref)}`));
+      return found(
+        200,
+        this.pulls.filter(
+          (candidate) =>
+            candidate['state'] === url.searchParams.get('state') &&
+            url.searchParams.get('head') === `acme:${String((candidate['head'] as { ref: string }).ref)}`,
+        ),
+      );
     }
     if (method === 'POST' && url.pathname.endsWith('/pulls')) {
-      const made = { number: this.pulls.length + 1, html_url: `https://github.com/acme/shop/pull/${String(this.pulls.length + 1)}`, title: body['title'], state: 'open', merged: false, merged_at: null, head: { ref: body['head'], sha: 'a'.repeat(40) }, base: { ref: body['base'] } };
+      const made = {
+        number: this.pulls.length + 1,
+        html_url: `https://github.com/acme/shop/pull/${String(this.pulls.length + 1)}`,
+        title: body['title'],
+        state: 'open',
+        merged: false,
+        merged_at: null,
+        head: { ref: body['head'], sha: 'a'.repeat(40) },
+        base: { ref: body['base'] },
+      };
       this.pulls.push(made);
       return found(201, made);
     }
-    if (!pull) return found(404, { message: 'Not Found' });
-    if (method === 'PUT') return body['sha'] === (pull['head'] as { sha: string }).sha ? found(200, { sha: 'b'.repeat(40), merged: true }) : found(409, { message: 'Head branch was modified. Review and try the merge again.' });
+    return pull ? this.one(method, pull, body) : found(404, { message: 'Not Found' });
+  }
+
+  private one(method: string, pull: Record<string, unknown>, body: Record<string, unknown>): ReturnType<WireTwin['route']> {
+    const same = body['sha'] === (pull['head'] as { sha: string }).sha;
+    if (method === 'PUT' && !same)
+      return { status: 409, headers: {}, body: { message: 'Head branch was modified. Review and try the merge again.' } };
+    if (method === 'PUT') return { status: 200, headers: {}, body: { sha: 'b'.repeat(40), merged: true } };
     if (method === 'PATCH') Object.assign(pull, body);
-    return found(200, pull);
+    return { status: 200, headers: {}, body: pull };
   }
 }
 
@@ -69,9 +110,17 @@ describe('pull requests on GitHub', () => {
   it('opens one and finds it again', async () => {
     const first = await forge.ensurePullRequest(MIRROR, DRAFT);
     const again = await forge.ensurePullRequest(MIRROR, { ...DRAFT, title: 'A better title' });
-    expect(first).toMatchObject({ number: 1, url: 'https://github.com/acme/shop/pull/1', source: DRAFT.source, target: 'main', state: 'open' });
+    expect(first).toMatchObject({
+      number: 1,
+      url: 'https://github.com/acme/shop/pull/1',
+      source: DRAFT.source,
+      target: 'main',
+      state: 'open',
+    });
     expect(again).toMatchObject({ number: 1, title: 'A better title' });
-    expect(twin.heard.every(({ path, authorization }) => path.startsWith('/repos/acme/shop/') && authorization === 'Bearer secret-token')).toBe(true);
+    expect(
+      twin.heard.every(({ path, authorization }) => path.startsWith('/repos/acme/shop/') && authorization === 'Bearer secret-token'),
+    ).toBe(true);
   });
 
   it('closes the open one, and has nothing to close afterwards', async () => {
@@ -99,7 +148,10 @@ describe('pull requests on GitHub', () => {
       twin.refusal = { status, headers: {}, body: { message: 'no' } };
       errors.push(await forge.ensurePullRequest(MIRROR, DRAFT).catch((error: unknown) => (error as ForgeFault).error));
     }
-    expect(errors).toMatchObject([{ type: 'dependency', retryable: false }, { type: 'network', retryable: true }]);
+    expect(errors).toMatchObject([
+      { type: 'dependency', retryable: false },
+      { type: 'network', retryable: true },
+    ]);
     expect(JSON.stringify(errors)).not.toContain('secret-token');
   });
 

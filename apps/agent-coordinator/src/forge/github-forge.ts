@@ -54,7 +54,8 @@ export class GithubForge implements Forge {
   async mergeThere(mirror: Mirror, merge: { readonly number: number; readonly head: string; readonly title: string }): Promise<string> {
     const body = { sha: merge.head, merge_method: 'merge', commit_title: `Merge: ${merge.title}` };
     const { sha } = (await this.ask(mirror, 'PUT', `pulls/${String(merge.number)}/merge`, body)) as { sha?: unknown };
-    if (typeof sha !== 'string') throw new ForgeFault({ type: 'internal', message: 'the forge merged without naming a commit', retryable: true });
+    if (typeof sha !== 'string')
+      throw new ForgeFault({ type: 'internal', message: 'the forge merged without naming a commit', retryable: true });
     return sha;
   }
 
@@ -75,12 +76,20 @@ export class GithubForge implements Forge {
     const { owner, name } = placeOf(mirror);
     const { apiUrl, token } = this.settings;
     const headers = {
-      accept: 'application/vnd.github+json', 'x-github-api-version': '2022-11-28', 'user-agent': 'taskmaster', 'content-type': 'application/json',
+      accept: 'application/vnd.github+json',
+      'x-github-api-version': '2022-11-28',
+      'user-agent': 'taskmaster',
+      'content-type': 'application/json',
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     };
     try {
       const url = `${apiUrl.replace(/\/$/, '')}/repos/${owner}/${name}/${path}`;
-      const response = await fetch(url, { method, headers, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS), ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+      const response = await fetch(url, {
+        method,
+        headers,
+        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
       const text = await response.text();
       const limited = response.status === 429 || (response.status === 403 && response.headers.get('x-ratelimit-remaining') === '0');
       if (limited) throw rateLimited(response.headers);
@@ -95,7 +104,11 @@ export class GithubForge implements Forge {
 function placeOf(mirror: Mirror): { readonly owner: string; readonly name: string } {
   const [, owner, name] = ADDRESS.exec(mirror.url) ?? [];
   if (owner === undefined || name === undefined) {
-    throw new ForgeFault({ type: 'dependency', message: 'the repository is not an address on the forge: https://host/owner/name', retryable: false });
+    throw new ForgeFault({
+      type: 'dependency',
+      message: 'the repository is not an address on the forge: https://host/owner/name',
+      retryable: false,
+    });
   }
   return { owner, name };
 }
@@ -110,7 +123,11 @@ function rateLimited(headers: Headers): ForgeFault {
 function faultOf(answer: Answer, message: string): ForgeFault {
   const said = (answer.body as { message?: unknown } | undefined)?.message;
   const type: ErrorType = answer.status >= 500 ? 'network' : 'dependency';
-  return new ForgeFault({ type, message: `${message}${typeof said === 'string' ? `: ${said.slice(0, 300)}` : ''}`, retryable: type === 'network' });
+  return new ForgeFault({
+    type,
+    message: `${message}${typeof said === 'string' ? `: ${said.slice(0, 300)}` : ''}`,
+    retryable: type === 'network',
+  });
 }
 
 function pullFrom(body: unknown): RawPull {
@@ -122,6 +139,11 @@ function pullFrom(body: unknown): RawPull {
 }
 
 const pullOf = (raw: RawPull): PullRequest => ({
-  number: raw.number, url: raw.html_url, title: raw.title, source: raw.head.ref, target: raw.base.ref, head: raw.head.sha,
+  number: raw.number,
+  url: raw.html_url,
+  title: raw.title,
+  source: raw.head.ref,
+  target: raw.base.ref,
+  head: raw.head.sha,
   state: raw.merged === true || typeof raw.merged_at === 'string' ? 'merged' : raw.state,
 });

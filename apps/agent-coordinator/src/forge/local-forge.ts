@@ -103,12 +103,19 @@ export class LocalForge implements Forge {
   private async find(mirror: Mirror, workflowId: WorkflowId): Promise<{ kept: Kept | undefined; last: number }> {
     const own = ofRef(workflowId);
     const listed = await this.git.run(['ls-remote', '--', mirror.url, 'refs/tm/pull/*/head', own], { gitDir: mirror.gitDir });
-    const refs = new Map(listed.split('\n').map((line) => line.split('\t')).map(([id = '', ref = '']) => [ref, id] as const));
+    const refs = new Map(
+      listed
+        .split('\n')
+        .map((line) => line.split('\t'))
+        .map(([id = '', ref = '']) => [ref, id] as const),
+    );
     const last = Math.max(0, ...[...refs.keys()].map((ref) => Number(NUMBERED.exec(ref)?.[1] ?? 0)));
     const record = refs.get(own);
     if (record === undefined) return { kept: undefined, last };
     const here = `refs/tm-remote/${slugOf(workflowId)}/pull`;
-    await this.git.run(['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--', mirror.url, `+${own}:${here}`], { gitDir: mirror.gitDir });
+    await this.git.run(['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--', mirror.url, `+${own}:${here}`], {
+      gitDir: mirror.gitDir,
+    });
     const pull = parseRecord(await this.git.run(['cat-file', 'blob', record], { gitDir: mirror.gitDir }));
     return { kept: { pull, record, headNow: refs.get(headRef(pull.number)) ?? '' }, last };
   }
@@ -126,8 +133,17 @@ export class LocalForge implements Forge {
 
 function parseRecord(text: string): Kept['pull'] {
   const pull = JSON.parse(text) as Partial<Kept['pull']>;
-  if (typeof pull.number !== 'number' || typeof pull.workflow !== 'string') throw new GitFault('cat-file', 'the record of the pull request is not ours');
+  if (typeof pull.number !== 'number' || typeof pull.workflow !== 'string')
+    throw new GitFault('cat-file', 'the record of the pull request is not ours');
   return pull as Kept['pull'];
 }
 
-const publicOf = ({ number, url, title, source, target, head, state }: PullRequest): PullRequest => ({ number, url, title, source, target, head, state });
+const publicOf = ({ number, url, title, source, target, head, state }: PullRequest): PullRequest => ({
+  number,
+  url,
+  title,
+  source,
+  target,
+  head,
+  state,
+});

@@ -21,7 +21,9 @@ describe('delivering the work of an attempt', () => {
     expect(delivery).toMatchObject({ kind: 'delivered', branch: 'tm/wf_1/build-1', files: ['src/b.js'] });
     expect(await bed.head('refs/heads/tm/wf_1/integration')).toBe(delivery.kind === 'delivered' ? delivery.commit : '');
     const message = await bed.git.run(['log', '-1', '--format=%B', 'refs/heads/tm/wf_1/integration'], { gitDir: bed.url });
-    expect(message).toContain('TaskMaster-Workflow: wf_1\nTaskMaster-Step: build\nTaskMaster-Attempt: 1\nTaskMaster-Agent: twin\nSimulated: true');
+    expect(message).toContain(
+      'TaskMaster-Workflow: wf_1\nTaskMaster-Step: build\nTaskMaster-Attempt: 1\nTaskMaster-Agent: twin\nSimulated: true',
+    );
     expect(await bed.head('refs/heads/main')).toBe(await bed.head('refs/heads/tm/wf_1/integration~1'));
   });
 
@@ -45,7 +47,9 @@ describe('delivering the work of an attempt', () => {
   it('keeps the work of both when two coordinators deliver different files at the same time', async () => {
     const [one, two] = [bed.desk(), bed.desk()];
     const steps = ['a', 'b', 'c', 'd', 'e', 'f'];
-    const deliveries = await Promise.all(steps.map((step, i) => work(i % 2 === 0 ? one : two, bed, attempt('wf_1', step), { [`${step}.txt`]: step })));
+    const deliveries = await Promise.all(
+      steps.map((step, i) => work(i % 2 === 0 ? one : two, bed, attempt('wf_1', step), { [`${step}.txt`]: step })),
+    );
     expect(deliveries.map((delivery) => delivery.kind)).toEqual(steps.map(() => 'delivered'));
     const files = await bed.git.run(['ls-tree', '--name-only', 'tm/wf_1/integration'], { gitDir: bed.url });
     for (const step of steps) expect(files).toContain(`${step}.txt`);
@@ -105,7 +109,10 @@ describe('delivering the work of an attempt', () => {
     const desk = bed.desk();
     const workspace = await openWorkspace(desk, bed, ref);
     const trap = join(bed.root, 'trapped');
-    write(workspace.mirror.gitDir, { 'hooks/pre-push': `#!/bin/sh\ntouch ${trap}\n`, config: `[core]\n\tbare = true\n\tfsmonitor = "touch ${trap}"\n[filter "x"]\n\tclean = touch ${trap}\n` });
+    write(workspace.mirror.gitDir, {
+      'hooks/pre-push': `#!/bin/sh\ntouch ${trap}\n`,
+      config: `[core]\n\tbare = true\n\tfsmonitor = "touch ${trap}"\n[filter "x"]\n\tclean = touch ${trap}\n`,
+    });
     write(workspace.path, { '.git': 'gitdir: /nowhere\n', '.gitattributes': '* filter=x\n', 'a.txt': 'a' });
     expect(await deliver(desk, workspace, 'A', AGENT)).toMatchObject({ kind: 'delivered', files: ['.gitattributes', 'a.txt'] });
     expect(existsSync(trap)).toBe(false);

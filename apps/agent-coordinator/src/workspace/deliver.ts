@@ -51,31 +51,40 @@ interface Work {
 
 async function advance(desk: DeliveryDesk, workspace: Workspace, work: Work): Promise<Delivery> {
   const { mirror, ref } = workspace;
-  const branch = attemptBranch(ref);
   for (let tries = 0; tries < DELIVERY_TRIES_MAX; tries += 1) {
     // The first try trusts that nobody else has delivered since the attempt began; the compare-and-set finds out.
-    const view = tries === 0 && desk.mirrors.lastHead(mirror, ref.workflowId) === workspace.base ? undefined : await desk.mirrors.look(mirror, ref.workflowId);
+    const trusted = tries === 0 && desk.mirrors.lastHead(mirror, ref.workflowId) === workspace.base;
+    const view = trusted ? undefined : await desk.mirrors.look(mirror, ref.workflowId);
     const done = view?.delivered.get(attemptName(ref));
-    if (done) return { kind: 'delivered', commit: done.commit, branch, files: work.files };
-    const onto = view?.integration?.commit ?? workspace.base;
-    const landed = await rebase(desk.git, mirror, { work, base: workspace.base, onto });
-    if (landed.kind === 'conflict') return landed;
-    const pushed = await push(desk.git, mirror.gitDir, mirror.url, [
-      { ref: `refs/heads/${integrationBranch(ref.workflowId)}`, from: onto, to: landed.commit },
-      { ref: `refs/heads/${branch}`, from: '', to: landed.commit },
-    ]);
-    if (pushed.kind === 'refused') throw new RepositoryUnusable(`the remote refuses our branches: ${pushed.reason}`);
-    if (pushed.kind === 'pushed') {
-      desk.mirrors.remember(mirror, ref.workflowId, landed.commit);
-      return { kind: 'delivered', commit: landed.commit, branch, files: work.files };
-    }
+    if (done) return { kind: 'delivered', commit: done.commit, branch: attemptBranch(ref), files: work.files };
+    const delivery = await tryOnto(desk, workspace, work, view?.integration?.commit ?? workspace.base);
+    if (delivery) return delivery;
   }
   throw new PushContention('the integration branch kept moving');
 }
 
+/** One try to move the branch from where it is believed to be; undefined when it was not there any more. */
+async function tryOnto(desk: DeliveryDesk, { mirror, ref, base }: Workspace, work: Work, onto: string): Promise<Delivery | undefined> {
+  const landed = await rebase(desk.git, mirror, { work, base, onto });
+  if (landed.kind === 'conflict') return landed;
+  const branch = attemptBranch(ref);
+  const pushed = await push(desk.git, mirror.gitDir, mirror.url, [
+    { ref: `refs/heads/${integrationBranch(ref.workflowId)}`, from: onto, to: landed.commit },
+    { ref: `refs/heads/${branch}`, from: '', to: landed.commit },
+  ]);
+  if (pushed.kind === 'refused') throw new RepositoryUnusable(`the remote refuses our branches: ${pushed.reason}`);
+  if (pushed.kind === 'raced') return undefined;
+  desk.mirrors.remember(mirror, ref.workflowId, landed.commit);
+  return { kind: 'delivered', commit: landed.commit, branch, files: work.files };
+}
+
 type Rebased = { readonly kind: 'rebased'; readonly commit: string } | Extract<Delivery, { kind: 'conflict' }>;
 
-async function rebase(git: Git, mirror: Mirror, at: { readonly work: Work; readonly base: string; readonly onto: string }): Promise<Rebased> {
+async function rebase(
+  git: Git,
+  mirror: Mirror,
+  at: { readonly work: Work; readonly base: string; readonly onto: string },
+): Promise<Rebased> {
   if (at.onto === at.base) return { kind: 'rebased', commit: at.work.commit };
   const merged = await mergeTrees(git, mirror.gitDir, at.onto, at.work.commit);
   if (merged.kind === 'conflict') return { kind: 'conflict', files: merged.files, against: at.onto };
@@ -99,7 +108,12 @@ export function commitTree(git: Git, mirror: Mirror, draft: CommitDraft): Promis
  * The commit with which some attempt of this step has already been delivered. The branch is the index; the trailers of the commit are the
  * proof, so a branch that somebody else made by that name counts for nothing.
  */
-export async function findDelivered(git: Git, mirror: Mirror, view: RemoteView, step: { workflowId: WorkflowId; stepId: string }): Promise<DeliveredCommit | undefined> {
+export async function findDelivered(
+  git: Git,
+  mirror: Mirror,
+  view: RemoteView,
+  step: { workflowId: WorkflowId; stepId: string },
+): Promise<DeliveredCommit | undefined> {
   const prefix = `${slugOf(step.stepId)}-`;
   for (const [leaf, head] of view.delivered) {
     if (!leaf.startsWith(prefix) || !/^\d+$/.test(leaf.slice(prefix.length))) continue;

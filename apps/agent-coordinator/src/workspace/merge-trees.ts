@@ -1,7 +1,8 @@
 import { GitFault, type Git } from '../git.js';
 
 /** Two lines of work as one tree, made without a checkout; or the files on which they disagree. */
-export type MergedTree = { readonly kind: 'merged'; readonly tree: string } | { readonly kind: 'conflict'; readonly files: readonly string[] };
+export type MergedTree =
+  { readonly kind: 'merged'; readonly tree: string } | { readonly kind: 'conflict'; readonly files: readonly string[] };
 
 /** Needs git 2.38 or newer. */
 export async function mergeTrees(git: Git, gitDir: string, ours: string, theirs: string): Promise<MergedTree> {

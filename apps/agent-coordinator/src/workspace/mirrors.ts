@@ -111,7 +111,9 @@ export class Mirrors {
       const view = await this.look(mirror, workflowId);
       if (view.integration) return { ...view, integration: view.integration };
       const made = await this.lanes.run(`integrate ${mirror.gitDir} ${workflowId}`, () =>
-        push(this.git, mirror.gitDir, mirror.url, [{ ref: `refs/heads/${integrationBranch(workflowId)}`, from: '', to: view.target.commit }]),
+        push(this.git, mirror.gitDir, mirror.url, [
+          { ref: `refs/heads/${integrationBranch(workflowId)}`, from: '', to: view.target.commit },
+        ]),
       );
       if (made.kind === 'pushed') {
         this.remember(mirror, workflowId, view.target.commit);
@@ -136,9 +138,14 @@ export class Mirrors {
     const { gitDir, url, target } = mirror;
     const here = `refs/tm-remote/${slugOf(workflowId)}`;
     const specs = [`+refs/heads/${target}:${here}/target`, `+refs/heads/${branchPrefix(workflowId)}/*:${here}/heads/*`];
-    const fetched = await this.git.try(['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--prune', '--', url, ...specs], { gitDir });
+    const fetched = await this.git.try(['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--prune', '--', url, ...specs], {
+      gitDir,
+    });
     if (fetched.exitCode !== 0) throw fetchFault(fetched.stderr, target);
-    const listed = await this.git.run(['for-each-ref', '--format=%(refname)%09%(objectname)%09%(tree)%09%(committerdate:unix)', '--', `${here}/`], { gitDir });
+    const listed = await this.git.run(
+      ['for-each-ref', '--format=%(refname)%09%(objectname)%09%(tree)%09%(committerdate:unix)', '--', `${here}/`],
+      { gitDir },
+    );
     const view = viewOf(listed, here);
     if (view.integration) this.remember(mirror, workflowId, view.integration.commit);
     return view;
@@ -149,7 +156,8 @@ const keyOf = (mirror: Mirror, workflowId: WorkflowId): string => `${mirror.gitD
 
 function fetchFault(stderr: string, target: string): Fault {
   if (/couldn't find remote ref/.test(stderr)) return new RepositoryUnusable(`the repository has no branch ${target}`);
-  if (/does not appear to be a git repository|repository .* not found|not allowed/i.test(stderr)) return new RepositoryUnusable('there is no such repository, or it may not be read');
+  if (/does not appear to be a git repository|repository .* not found|not allowed/i.test(stderr))
+    return new RepositoryUnusable('there is no such repository, or it may not be read');
   return new GitFault('fetch', stderr.trim().slice(-600));
 }
 

@@ -19,7 +19,8 @@ export class PushContention extends Fault {
 }
 
 // Words of git's own and of servers that mean: the ref moved between our look and our push.
-const RACED = /stale info|fetch first|non-fast-forward|cannot lock ref|failed to update ref|reference already exists|incorrect old value|failed to lock/;
+const RACED =
+  /stale info|fetch first|non-fast-forward|cannot lock ref|failed to update ref|reference already exists|incorrect old value|failed to lock/;
 
 /** Changes several refs of a remote together or not at all, each by compare-and-set. */
 export async function push(git: Git, gitDir: string, url: string, changes: readonly RefChange[]): Promise<PushResult> {

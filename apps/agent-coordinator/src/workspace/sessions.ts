@@ -47,7 +47,9 @@ export class Sessions {
 
   async list(): Promise<readonly Session[]> {
     const names = (await readdir(this.dir).catch(() => [])).filter((name) => name.endsWith('.json'));
-    const sessions = await Promise.all(names.sort().map(async (name) => parse(await readFile(join(this.dir, name), 'utf8').catch(() => ''))));
+    const sessions = await Promise.all(
+      names.sort().map(async (name) => parse(await readFile(join(this.dir, name), 'utf8').catch(() => ''))),
+    );
     return sessions.flatMap((session) => session ?? []);
   }
 

@@ -24,7 +24,13 @@ export function attemptMessage(ref: AttemptRef, title: string, agent: AgentStamp
 
 /** The message of a merge candidate. Only this trailer marks a merge, so that a second delivery of it can be recognised. */
 export function mergeMessage(workflowId: WorkflowId, cycle: number, title: string): string {
-  return [`Merge: ${line(title).slice(0, 90)}`, '', `TaskMaster-Merge: ${workflowId}/${String(cycle)}`, `TaskMaster-Workflow: ${workflowId}`, ''].join('\n');
+  return [
+    `Merge: ${line(title).slice(0, 90)}`,
+    '',
+    `TaskMaster-Merge: ${workflowId}/${String(cycle)}`,
+    `TaskMaster-Workflow: ${workflowId}`,
+    '',
+  ].join('\n');
 }
 
 export const MERGE_TRAILER = 'TaskMaster-Merge';
