@@ -9,7 +9,7 @@ import type { RateLimit } from './rate-limit.js';
 import type { RouteBook } from './routes.js';
 
 /** Answers shorter than this are not worth compressing. */
-const GZIP_BYTES_MIN = 2_048;
+const GZIP_BYTES_MIN = 16_384;
 const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const REQUEST_ID_PATTERN = /^[A-Za-z0-9_.:-]{1,100}$/;
 

@@ -14,7 +14,7 @@ import { COMMAND_SENDER, QUERY_ASKER } from './tokens.js';
 /** The longest `Prefer: wait`. */
 export const WAIT_SECONDS_MAX = 60;
 /** The first look without a hint of the feed; then twice as long each time, up to the second. */
-const POLL_FIRST_MS = 1_000;
+const POLL_FIRST_MS = 2_000;
 const POLL_MAX_MS = 5_000;
 const KEY_PATTERN = /^[\x21-\x7e]{1,255}$/;
 

@@ -16,7 +16,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   WorkflowTransitioned: (_run, data: { to: string; reason: string }) => `state: ${data.to} (${data.reason})`,
   WorkflowPaused: () => 'paused',
   WorkflowResumed: () => 'resumed',
-  RequirementsParsed: (_run, data: { items: unknown[]; use: { provider: string } }) => `understood: ${String(data.items.length)} items by ${data.use.provider}`,
+  RequirementsParsed: (_run, data: { items: unknown[]; use: { provider: string } }) => `understood: ${String(data.items.length)} item${data.items.length === 1 ? '' : 's'} by ${data.use.provider}`,
   PlanAdopted: (_run, data: { steps: { id: string; title: string; dependsOn: string[] }[] }) =>
     ['plan:', ...data.steps.map((step) => `${step.id} ${step.title}${step.dependsOn.length === 0 ? '' : ` after ${step.dependsOn.join(', ')}`}`)].join(' | '),
   PlanAmended: (_run, data: { added: { title: string }[]; reason: string }) => `plan amended (${data.reason}): ${data.added.map((step) => step.title).join(', ')}`,
