@@ -1,0 +1,122 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { WorkflowView } from '@taskmaster/contracts';
+import { eventually, makeRepository, type TestRepository } from '@taskmaster/testing';
+import { httpClient, type HttpClient } from '../platform/http-client.js';
+import { startPlatformUnderTest, type PlatformUnderTest } from '../platform/platform-under-test.js';
+
+const START_MS_MAX = 120_000;
+const DELIVERY_MS_MAX = 120_000;
+
+let platform: PlatformUnderTest;
+let client: HttpClient;
+let scratch: string;
+const repositories: TestRepository[] = [];
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'taskmaster-e2e-'));
+  platform = await startPlatformUnderTest({ simulatedAgent: 'always' });
+  client = httpClient(platform.address, platform.apiKey);
+}, START_MS_MAX);
+
+afterAll(async () => {
+  client.close();
+  await platform.discard();
+  await Promise.all(repositories.map((repository) => repository.remove()));
+  await rm(scratch, { recursive: true, force: true });
+}, START_MS_MAX);
+
+async function repositoryOf(files: Readonly<Record<string, string>>): Promise<TestRepository> {
+  const repository = await makeRepository({ bare: true, branch: 'trunk', files });
+  repositories.push(repository);
+  return repository;
+}
+
+/** Hands a requirement in and waits for the end of its workflow. */
+async function deliver(repository: TestRepository, request: object): Promise<WorkflowView> {
+  const body = { profile: 'cicd', repository: { url: repository.path, branch: repository.branch, forge: 'local' }, ...request };
+  const { status, body: accepted } = await client.call('POST', '/api/workflows/execute', { body });
+  expect({ status, accepted }).toMatchObject({ status: 202, accepted: { id: expect.any(String) } });
+  const { id } = accepted as WorkflowView;
+  return eventually(
+    async () => {
+      const view = (await client.call('GET', `/api/workflows/${id}`)).body as WorkflowView;
+      return view.outcome === undefined ? undefined : view;
+    },
+    { deadlineMs: DELIVERY_MS_MAX, what: `the end of ${id}` },
+  );
+}
+
+describe('a requirement for a repository that nobody here has seen', () => {
+  it(
+    'becomes a merged commit, whatever its language and its test command are',
+    async () => {
+      const repository = await repositoryOf({
+        'greet.sh': '#!/bin/sh\nprintf "hello %s\\n" "$1"\n',
+        'check.sh':
+          '#!/bin/sh\nset -e\ntest "$(./greet.sh you)" = "hello you"\nfor file in $(find . -name "*.sh" -not -path "./.git/*"); do sh -n "$file"; done\n',
+      });
+      const before = await repository.git('rev-parse', 'trunk');
+      const view = await deliver(repository, {
+        requirement: 'Add a farewell command and a help text',
+        options: { validation: [{ name: 'check', command: ['sh', 'check.sh'] }] },
+      });
+      expect({ outcome: view.outcome, reason: view.reason, state: view.state }).toMatchObject({ outcome: 'completed', state: 'merged' });
+      const merged = await repository.git('rev-parse', 'trunk');
+      expect(view.pullRequest).toMatchObject({ state: 'merged', target: 'trunk', commit: merged });
+      expect(await repository.git('merge-base', before, merged)).toBe(before);
+      expect(await repository.git('diff', '--name-only', before, merged)).not.toBe('');
+      expect(view.validations.at(-1)).toMatchObject({ passed: true });
+    },
+    DELIVERY_MS_MAX,
+  );
+});
+
+describe('a change whose validation fails', () => {
+  it(
+    'is repaired by steps that are added to the plan, validated again, and merged',
+    async () => {
+      const repository = await repositoryOf({ 'README.md': '# Sample\n' });
+      const seen = join(scratch, 'validated-once');
+      const planted = `if [ -f "${seen}" ]; then exit 0; fi; touch "${seen}"; echo "planted: the total is off by one"; exit 1`;
+      const view = await deliver(repository, {
+        requirement: 'Add a total to the invoice',
+        options: { validation: [{ name: 'totals', command: ['sh', '-c', planted] }] },
+      });
+      expect({ outcome: view.outcome, reason: view.reason }).toMatchObject({ outcome: 'completed' });
+      expect(view.validations.map(({ passed }) => passed)).toEqual([false, true]);
+      const { body: history } = await client.call('GET', `/api/workflows/${view.id}/history`);
+      const states = (history as { readonly transitions: readonly { readonly to: string }[] }).transitions.map(({ to }) => to);
+      const failedAt = states.indexOf('validation_failed');
+      expect(failedAt).toBeGreaterThan(0);
+      expect(states.slice(failedAt)).toEqual([
+        'validation_failed',
+        'processing',
+        'pr_created',
+        'validation_running',
+        'validation_passed',
+        'merged',
+      ]);
+      expect(await repository.git('rev-parse', 'trunk')).toBe(view.pullRequest?.commit);
+    },
+    DELIVERY_MS_MAX,
+  );
+
+  it(
+    'is escalated and not merged when the fixes are exhausted',
+    async () => {
+      const repository = await repositoryOf({ 'README.md': '# Sample\n' });
+      const before = await repository.git('rev-parse', 'trunk');
+      const view = await deliver(repository, {
+        requirement: 'Add a total to the invoice',
+        options: { maxFixCycles: 1, escalationTimeoutMs: 1_000, validation: [{ name: 'never', command: ['false'] }] },
+      });
+      expect(view.outcome).toBe('failed');
+      expect(view.validations.map(({ passed }) => passed)).toEqual([false, false]);
+      expect(await repository.git('rev-parse', 'trunk')).toBe(before);
+    },
+    DELIVERY_MS_MAX,
+  );
+});
