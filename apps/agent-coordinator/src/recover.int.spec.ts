@@ -84,6 +84,22 @@ describe('a coordinator that was killed', () => {
     expect(outputs(id)).toContain('a');
   });
 
+  it('leaves a working agent alone when it is stopped properly, and the next one goes on with it', async () => {
+    const driver = new OutlivingDriver(
+      never,
+      writes(() => ({ 'made.txt': 'made' })),
+    );
+    const first = world.coordinator(driver, { root: root() });
+    const id = await world.request({ steps: [agentStep('a')] });
+    await world.until('the agent works', () => driver.tasks.length === 1);
+    world.kill(first);
+    await first.held.drain(50);
+    expect([driver.stopped, world.types(id).includes('StepFailed')]).toEqual([[], false]);
+    await restart(driver);
+    await world.until('the end', () => world.ended(id));
+    expect(await bed.show('main', 'made.txt')).toBe('made');
+  });
+
   it('cleans up after an attempt that has been settled without it', async () => {
     const driver = new DeedDriver(never);
     const first = world.coordinator(driver, { root: root() });

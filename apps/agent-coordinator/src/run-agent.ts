@@ -88,6 +88,8 @@ export async function attend(c: Coordinator, held: Held, conversation: DriverSes
       },
       Math.max(0, msOf(session.deadlineAt) - msOf(c.now())),
     );
+    // A deadline alone keeps no process alive.
+    timer.unref();
   });
   const stopped = new Promise<'stopped'>((resolve) => {
     if (held.signal.aborted) resolve('stopped');
