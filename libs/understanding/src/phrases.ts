@@ -118,14 +118,17 @@ const wordsOf = (text: string): readonly string[] => text.split(/\s+/);
 const headOf = (text: string): string => (wordsOf(text).at(-1) ?? '').toLowerCase();
 const TAIL = /^(.{1,60}?)(\s+(?:to|for|in|on|from|into|of)\s+.+)$/i;
 
+function splitTail(text: string): { readonly core: readonly string[]; readonly suffix: string } {
+  const tail = TAIL.exec(text);
+  return { core: wordsOf(tail?.[1] ?? text), suffix: tail?.[2] ?? '' };
+}
+
 /** Gives each conjunct what the last one carries for all: a head ("CSV and JSON export") or a tail ("a and b to the list"). */
 function distribute(parts: readonly string[]): readonly string[] {
   const last = parts.slice(-1).join('');
   const before = parts.slice(0, -1);
-  const tail = TAIL.exec(last);
-  const suffix = tail?.[2] ?? '';
-  const core = wordsOf(tail?.[1] ?? last);
-  const head = wordsOf(tail?.[1] ?? last).slice(-1).join('');
+  const { core, suffix } = splitTail(last);
+  const head = core.slice(-1).join('');
   const bareBefore = before.every((part) => wordsOf(part).length <= 2 && !SHARED_HEADS.has(headOf(part)));
   if (core.length > 1 && SHARED_HEADS.has(head.toLowerCase()) && bareBefore) {
     return [...before, core.slice(0, -1).join(' ')].map((part) => `${part} ${singularHead(head)}${suffix}`);
