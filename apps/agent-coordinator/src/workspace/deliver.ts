@@ -52,12 +52,12 @@ interface Work {
 async function advance(desk: DeliveryDesk, workspace: Workspace, work: Work): Promise<Delivery> {
   const { mirror, ref } = workspace;
   for (let tries = 0; tries < DELIVERY_TRIES_MAX; tries += 1) {
-    // The first try trusts that nobody else has delivered since the attempt began; the compare-and-set finds out.
-    const trusted = tries === 0 && desk.mirrors.lastHead(mirror, ref.workflowId) === workspace.base;
-    const view = trusted ? undefined : await desk.mirrors.look(mirror, ref.workflowId);
+    // The first try trusts the last head this process knows; the compare-and-set finds out when another one has delivered since.
+    const trusted = tries === 0 ? desk.mirrors.lastHead(mirror, ref.workflowId) : undefined;
+    const view = trusted === undefined ? await desk.mirrors.look(mirror, ref.workflowId) : undefined;
     const done = view?.delivered.get(attemptName(ref));
     if (done) return { kind: 'delivered', commit: done.commit, branch: attemptBranch(ref), files: work.files };
-    const delivery = await tryOnto(desk, workspace, work, view?.integration?.commit ?? workspace.base);
+    const delivery = await tryOnto(desk, workspace, work, trusted ?? view?.integration?.commit ?? workspace.base);
     if (delivery) return delivery;
   }
   throw new PushContention('the integration branch kept moving');
