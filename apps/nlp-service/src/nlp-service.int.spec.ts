@@ -43,6 +43,7 @@ const exitOf = (child: ChildProcess): Promise<number | null> =>
 describe('the process of nlp-service with a real broker', () => {
   let broker: TestBroker;
   let connection: Awaited<ReturnType<typeof connectBroker>>;
+  let work: WorkStream;
   const received: CommandEnvelope[] = [];
 
   beforeAll(async () => {
@@ -66,9 +67,11 @@ describe('the process of nlp-service with a real broker', () => {
       yield await Promise.resolve([notice]);
     }
     // Open work is what a new epoch begins with, so the notice is in the stream before the service starts.
-    await new WorkStream(connection).open(epochs, { head: () => Promise.resolve(1), openWork });
+    work = new WorkStream(connection);
+    await work.open(epochs, { head: () => Promise.resolve(1), openWork });
   }, 60_000);
   afterAll(async () => {
+    await work.close();
     await connection.close();
     await broker.stop();
   });
