@@ -13,7 +13,7 @@ export class CommandsController {
   async handle(@Payload() request: unknown): Promise<CommandReply> {
     const answers = commandsOf(request).map((value) => {
       const parsed = parseEnvelope(value);
-      return 'refusal' in parsed ? parsed.refusal : this.handler.handle(parsed.envelope);
+      return 'refusal' in parsed ? Promise.resolve(parsed.refusal) : this.handler.handle(parsed.envelope);
     });
     return { answers: await Promise.all(answers) };
   }

@@ -130,10 +130,12 @@ export class QueryAnswers {
     }
   }
 
-  /** Today's state, also when another replica wrote last. */
+  /** Today's state, also when another replica wrote last; what has ended no longer changes. */
   private async workflow(tenantId: TenantId, workflowId: string): Promise<Entry | undefined> {
     const stream = workflowStream(workflowId as WorkflowId);
-    const entry = (await this.options.loader.refresh([stream])).get(stream);
+    const cached = this.options.loader.cached(stream);
+    const isFinal = (cached?.state as Workflow | undefined)?.status === 'ended';
+    const entry = isFinal ? cached : (await this.options.loader.refresh([stream])).get(stream);
     return entry?.tenantId === tenantId ? entry : undefined;
   }
 }

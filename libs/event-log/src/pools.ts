@@ -58,9 +58,15 @@ export async function openPools({ url, readUrl, size, onError }: PoolsOptions): 
 /** The driver knows its backend; its types do not say so. */
 const processIdOf = (client: pg.PoolClient): number => (client as unknown as { readonly processID: number }).processID;
 
+/**
+ * Every hot statement finds its rows by an index. Without these settings a plan that was cached while the tables were young and
+ * small goes on scanning them when they have grown (measured: 5 ms instead of 0.1 ms for each read of a stream).
+ */
+const SESSION = ['timezone=UTC', 'datestyle=ISO', 'enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=off', 'jit=off'] as const;
+
 function openPool(options: { connectionString: string; max: number; restricted: boolean; onError: (error: Error) => void }): pg.Pool {
   const { connectionString, max, restricted, onError } = options;
-  const session = `-c timezone=UTC -c datestyle=ISO${restricted ? ` -c role=${SERVICE_ROLE}` : ''}`;
+  const session = [...SESSION, ...(restricted ? [`role=${SERVICE_ROLE}`] : [])].map((setting) => `-c ${setting}`).join(' ');
   const pool = new pg.Pool({ connectionString, max, types: logTypes, options: session, connectionTimeoutMillis: 5000, keepAlive: true });
   pool.on('error', onError);
   return pool;
