@@ -57,11 +57,13 @@ async function advance(desk: DeliveryDesk, workspace: Workspace, work: Work): Pr
     const view = trusted === undefined ? await desk.mirrors.look(mirror, ref.workflowId) : undefined;
     const done = view?.delivered.get(attemptName(ref));
     if (done) return { kind: 'delivered', commit: done.commit, branch: attemptBranch(ref), files: work.files };
-    const delivery = await tryOnto(desk, workspace, work, trusted ?? view?.integration?.commit ?? workspace.base);
+    const delivery = await tryOnto(desk, workspace, work, trusted ?? headOf(view, workspace.base));
     if (delivery) return delivery;
   }
   throw new PushContention('the integration branch kept moving');
 }
+
+const headOf = (view: RemoteView | undefined, otherwise: string): string => view?.integration?.commit ?? otherwise;
 
 /** One try to move the branch from where it is believed to be; undefined when it was not there any more. */
 async function tryOnto(desk: DeliveryDesk, { mirror, ref, base }: Workspace, work: Work, onto: string): Promise<Delivery | undefined> {
