@@ -48,11 +48,16 @@ function faultOf(value: unknown): string | undefined {
   for (const parsed of [parseCommandId(value.id), parseStreamId(value.stream), parseTenantId(value.tenantId)])
     if (!parsed.ok) return parsed.error;
   if (typeof value.correlationId !== 'string') return 'correlationId is a text';
-  const { actor, command } = value;
-  if (!isJsonObject(actor) || !ACTOR_KINDS.includes(actor.kind) || typeof actor.id !== 'string') return 'actor is a kind and an id';
+  if (!isActor(value.actor)) return 'actor is a kind and an id';
+  return commandFault(value.command, value.stream as CommandEnvelope['stream']);
+}
+
+const isActor = (actor: unknown): boolean => isJsonObject(actor) && ACTOR_KINDS.includes(actor.kind) && typeof actor.id === 'string';
+
+function commandFault(command: unknown, stream: CommandEnvelope['stream']): string | undefined {
   if (!isJsonObject(command) || typeof command.type !== 'string' || !isJsonObject(command.data)) return 'command is a type and its data';
   return Object.hasOwn(CATEGORY_OF_COMMAND, command.type)
-    ? categoryFault(command.type as CommandType, value.stream as CommandEnvelope['stream'])
+    ? categoryFault(command.type as CommandType, stream)
     : `there is no command ${command.type}`;
 }
 
