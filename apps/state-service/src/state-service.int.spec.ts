@@ -3,7 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { DEFAULT_TENANT, kindGroupOf, workflowStream, type Notice, type NoticeMessage } from '@taskmaster/contracts';
+import { DEFAULT_TENANT, kindGroupOf, SUBJECT_WORK_ALL, workflowStream, type Notice, type NoticeMessage } from '@taskmaster/contracts';
 import { connectBroker, NatsCommandSender, NatsQueryAsker } from '@taskmaster/messaging';
 import { emptyDatabase, eventually, startBroker, type FreshDatabase, type TestBroker } from '@taskmaster/testing';
 import { complete, request, streamFor } from './testing/replica.js';
@@ -34,7 +34,6 @@ afterEach(async () => {
 /** A real process, as the supervisor starts it. */
 async function startReplica(): Promise<ChildProcess> {
   const env = {
-    PATH: process.env.PATH,
     DATABASE_URL: database.url,
     NATS_URL: broker.url,
     BOOTSTRAP_API_KEY_HASH: KEY_HASH,
@@ -58,7 +57,7 @@ async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Pro
 
 /** Every notice that reaches the stream, as a worker that answers at once. */
 async function work(sender: NatsCommandSender, seen: Notice[]): Promise<void> {
-  const messages = connection.subscribe('tm.work.>');
+  const messages = connection.subscribe(SUBJECT_WORK_ALL);
   for await (const message of messages) {
     for (const notice of message.json<NoticeMessage>().notices) {
       seen.push(notice);
@@ -79,7 +78,7 @@ describe('state-service processes', () => {
     const seen: Notice[] = [];
     const working = work(sender, seen);
     await Promise.all(names.slice(0, 10).map((name) => sender.send(request(name))));
-    await end(first as ChildProcess, 'SIGKILL');
+    await end(first, 'SIGKILL');
     await Promise.all(names.slice(10, 15).map((name) => sender.send(request(name))));
     await broker.wipe();
     await Promise.all(names.slice(15).map((name) => sender.send(request(name), { deadlineMs: 20_000 })));

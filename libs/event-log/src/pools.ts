@@ -7,11 +7,11 @@ const RAW_TYPES: ReadonlySet<number> = new Set<number>([pg.types.builtins.TIMEST
 const asText = (value: string): string => value;
 
 export const logTypes: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
+  getTypeParser: (oid: number, format?: 'text' | 'binary'): unknown => {
     if (RAW_TYPES.has(oid)) return asText;
     if (oid === Number(pg.types.builtins.INT8)) return Number;
     return pg.types.getTypeParser(oid, format as 'text');
-  }) as pg.CustomTypesConfig['getTypeParser'],
+  },
 };
 
 export interface PoolsOptions {
