@@ -6,8 +6,20 @@
 // without dependencies, because it runs before anything is installed.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -202,6 +214,15 @@ async function build() {
   });
 }
 
+/** `npx task-master`: npm links commands while it installs, when this one is not built yet. */
+function linkCommand() {
+  const link = join(ROOT, 'node_modules', '.bin', 'task-master');
+  if (existsSync(link) || process.platform === 'win32' || !existsSync(CLI)) return;
+  rmSync(link, { force: true });
+  chmodSync(CLI, 0o755);
+  symlinkSync(relative(dirname(link), CLI), link);
+}
+
 /** Goes on as another program in this process: no second Node, and signals need no passing on. */
 async function become(path, args) {
   process.argv = [process.execPath, path, ...args];
@@ -248,6 +269,7 @@ async function main([name, ...given]) {
   if (script === undefined) throw new Refusal(`usage: node tools/bootstrap.mjs ${Object.keys(SCRIPTS).join(' | ')} [arguments]`);
   await install();
   await build();
+  linkCommand();
   await script(given);
 }
 
