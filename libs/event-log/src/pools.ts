@@ -10,7 +10,7 @@ export const logTypes: pg.CustomTypesConfig = {
   getTypeParser: (oid: number, format?: 'text' | 'binary'): unknown => {
     if (RAW_TYPES.has(oid)) return asText;
     if (oid === Number(pg.types.builtins.INT8)) return Number;
-    return pg.types.getTypeParser(oid, format as 'text');
+    return pg.types.getTypeParser(oid, format);
   },
 };
 
