@@ -29,8 +29,8 @@ describe('docs/events.md', () => {
       readonly stepId: unknown;
       readonly error: { readonly retryable: unknown };
     };
-    expect(example.stepId).toBe('login-form');
-    expect(example.error.retryable).toBe(true);
+    expect(typeof example.stepId).toBe('string');
+    expect(typeof example.error.retryable).toBe('boolean');
   });
 
   it('explains every named part once', () => {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import ts from 'typescript';
 import { exampleOf, shapeOf } from './type-shapes.js';
@@ -61,10 +61,23 @@ function eventsOf(source: ts.SourceFile, union: string): readonly EventEntry[] {
   });
 }
 
-/** A stored example where one was published, otherwise one made from the type. */
-function examplePath(type: string, version: number): string | undefined {
-  const path = join(CONTRACTS, 'src', 'golden', `${type}.v${String(version)}.json`);
-  return existsSync(path) ? path : undefined;
+interface Golden {
+  readonly schemaVersion: number;
+  readonly facts: readonly { readonly type: string; readonly data: unknown }[];
+}
+
+/** The first stored fact of each type and version: what was published, and is folded by the specs for ever. */
+function storedExamples(): ReadonlyMap<string, unknown> {
+  const folder = join(CONTRACTS, 'golden');
+  const found = new Map<string, unknown>();
+  for (const name of existsSync(folder) ? readdirSync(folder).sort() : []) {
+    const { schemaVersion, facts } = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Golden;
+    for (const { type, data } of facts) {
+      const key = `${type}.${String(schemaVersion)}`;
+      if (!found.has(key)) found.set(key, data);
+    }
+  }
+  return found;
 }
 
 function consumersOf(type: string, topology: Topology): string {
@@ -72,12 +85,18 @@ function consumersOf(type: string, topology: Topology): string {
   return [...told, 'live feed (`tm.feed`)'].join(', ');
 }
 
-function chapter(type: string, data: ts.TypeNode, context: { checker: ts.TypeChecker; category: string; topology: Topology }): string {
+interface ChapterContext {
+  readonly checker: ts.TypeChecker;
+  readonly category: string;
+  readonly topology: Topology;
+  readonly examples: ReadonlyMap<string, unknown>;
+}
+
+function chapter(type: string, data: ts.TypeNode, context: ChapterContext): string {
   const { checker, category, topology } = context;
   const version = topology.versionOf(type);
   const dataType = checker.getTypeFromTypeNode(data);
-  const golden = examplePath(type, version);
-  const example = golden === undefined ? exampleOf(dataType, checker, type) : (JSON.parse(readFileSync(golden, 'utf8')) as unknown);
+  const example = context.examples.get(`${type}.${String(version)}`) ?? exampleOf(dataType, checker, type);
   return [
     `### ${type}`,
     '',
@@ -128,6 +147,7 @@ function declarationsIn(sources: readonly ts.SourceFile[]): ReadonlyMap<string, 
 /** docs/events.md: every event with its version, stream, listeners, shape and an example. */
 export function eventsDocument(topology: Topology): string {
   const { checker, source, sources } = contracts();
+  const examples = storedExamples();
   const groups = AGGREGATES.map((aggregate) => ({ ...aggregate, events: eventsOf(source, aggregate.union) }));
   const overview = groups.flatMap(({ category, events }) =>
     events.map(
@@ -136,7 +156,9 @@ export function eventsDocument(topology: Topology): string {
     ),
   );
   const chapters = groups.map(({ title, category, events }) =>
-    [`## ${title} events`, '', ...events.map(({ type, data }) => chapter(type, data, { checker, category, topology }))].join('\n'),
+    [`## ${title} events`, '', ...events.map(({ type, data }) => chapter(type, data, { checker, category, topology, examples }))].join(
+      '\n',
+    ),
   );
   const parts = partsOf(
     groups.flatMap(({ events }) => events.map(({ data }) => data.getText(source))),
