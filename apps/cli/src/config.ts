@@ -24,8 +24,12 @@ export function surroundings(): Surroundings {
     env,
     workingDirectory: process.cwd(),
     terminal: {
-      out: (text) => { stdout.write(text); },
-      talk: (text) => { stderr.write(text); },
+      out: (text) => {
+        stdout.write(text);
+      },
+      talk: (text) => {
+        stderr.write(text);
+      },
       live,
       colour: wantsColour(env, stderr.isTTY),
       columns: () => stderr.columns || COLUMNS_DEFAULT,

@@ -17,7 +17,15 @@ export class CommandFault extends Error {
 }
 
 const BY_STATUS: ReadonlyMap<number, ExitCode> = new Map<number, ExitCode>([
-  [400, EXIT.usage], [413, EXIT.usage], [415, EXIT.usage], [422, EXIT.usage], [404, EXIT.notFound], [401, EXIT.auth], [403, EXIT.auth], [409, EXIT.conflict], [504, EXIT.timeout],
+  [400, EXIT.usage],
+  [413, EXIT.usage],
+  [415, EXIT.usage],
+  [422, EXIT.usage],
+  [404, EXIT.notFound],
+  [401, EXIT.auth],
+  [403, EXIT.auth],
+  [409, EXIT.conflict],
+  [504, EXIT.timeout],
 ]);
 
 export function exitCodeOf(error: unknown): ExitCode {
@@ -30,10 +38,13 @@ export function exitCodeOf(error: unknown): ExitCode {
 export function wordsOf(error: unknown): string {
   if (error instanceof ProblemError) {
     const details = (error.problem.errors ?? []).map(({ pointer, parameter, detail }) => `\n  ${pointer ?? parameter ?? ''}: ${detail}`);
-    const allowed = Array.isArray(error.problem['allowedTransitions']) ? `\n  possible from here: ${error.problem['allowedTransitions'].join(', ') || 'nothing'}` : '';
+    const allowed = Array.isArray(error.problem['allowedTransitions'])
+      ? `\n  possible from here: ${error.problem['allowedTransitions'].join(', ') || 'nothing'}`
+      : '';
     const hint = error.status === 401 ? '\n  Give the key with --api-key or TASKMASTER_API_KEY.' : '';
     return `${error.problem.title}: ${error.problem.detail}${details.join('')}${allowed}${hint}`;
   }
-  if (error instanceof ConnectionError) return `${error.message}\n  Start the platform with \`task-master up\`, or say where it is with --url or TASKMASTER_URL.`;
+  if (error instanceof ConnectionError)
+    return `${error.message}\n  Start the platform with \`task-master up\`, or say where it is with --url or TASKMASTER_URL.`;
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,8 +1,8 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { demo, type DemoOptions } from './commands/demo.js';
+import { demo } from './commands/demo.js';
 import { doctor } from './commands/doctor.js';
 import { parseRequirement, showHealth, showStatus, verifyLog } from './commands/platform.js';
-import { portFrom, up, type UpOptions } from './commands/up.js';
+import { portFrom, up } from './commands/up.js';
 import { followWorkflow, listWorkflows, processTask, showEvents, showWorkflow, steerWorkflow } from './commands/workflow.js';
 import type { Surroundings } from './config.js';
 import { EXIT, exitCodeOf, wordsOf, type ExitCode } from './exit.js';
@@ -45,10 +45,12 @@ function buildProgram(around: Surroundings, settle: (code: ExitCode) => void): C
     .exitOverride()
     .configureOutput({ writeOut: around.terminal.out, writeErr: around.terminal.talk })
     .showHelpAfterError('(task-master --help says what is possible)');
-  const run = (action: Action) => async (...given: unknown[]): Promise<void> => {
-    const command = given.at(-1) as Command;
-    settle(await action(command.optsWithGlobals<Global & Record<string, never>>(), given.slice(0, -2) as (string | undefined)[]));
-  };
+  const run =
+    (action: Action) =>
+    async (...given: unknown[]): Promise<void> => {
+      const command = given.at(-1) as Command;
+      settle(await action(command.optsWithGlobals<Global & Record<string, never>>(), given.slice(0, -2) as (string | undefined)[]));
+    };
   addPlatform(program, around, run);
   addOrchestration(program, around, run);
   addWorkflow(program, around, run);
@@ -58,24 +60,38 @@ function buildProgram(around: Surroundings, settle: (code: ExitCode) => void): C
 type Run = (action: Action) => (...given: unknown[]) => Promise<void>;
 
 function addPlatform(program: Command, around: Surroundings, run: Run): void {
-  program.command('up').description('start the platform and stay until Ctrl-C')
+  program
+    .command('up')
+    .description('start the platform and stay until Ctrl-C')
     .option('--port <port>', 'port of the gateway; 0 takes a free one', portFrom)
     .option('--watch', 'restart services when their compiled code changes')
     .option('--simulated', 'run the simulated agent also when a real one is configured')
-    .action(run((options) => up(options as UpOptions, around)));
-  program.command('demo').description('deliver a requirement to a merged change while you watch')
+    .action(run((options) => up(options, around)));
+  program
+    .command('demo')
+    .description('deliver a requirement to a merged change while you watch')
     .option('--repo <path>', 'your own repository; works on a clone and never touches yours')
     .option('--requirement <text>', 'what to deliver')
     .option('--keep', 'leave the platform running until Ctrl-C')
-    .action(run((options) => demo(options as DemoOptions, around)));
-  program.command('doctor').description('look at this machine and say what to do').action(run((options) => doctor(options, around)));
-  program.command('audit').description('proofs').command('verify').description('check the invariants of the whole log')
+    .action(run((options) => demo(options, around)));
+  program
+    .command('doctor')
+    .description('look at this machine and say what to do')
+    .action(run((options) => doctor(options, around)));
+  program
+    .command('audit')
+    .description('proofs')
+    .command('verify')
+    .description('check the invariants of the whole log')
     .action(run(async (options) => verifyLog(await connectClient(options, around), options, around)));
 }
 
 function addOrchestration(program: Command, around: Surroundings, run: Run): void {
   const orchestration = program.command('orchestration').description('process requirements and look at the engine');
-  orchestration.command('process').argument('[taskId]').description('deliver a task or a requirement and follow it')
+  orchestration
+    .command('process')
+    .argument('[taskId]')
+    .description('deliver a task or a requirement and follow it')
     .option('--requirement <text>', 'what to deliver, in plain language')
     .option('--repo <url>', 'repository the change goes to')
     .option('--branch <name>', 'branch the change is merged into (default: main)')
@@ -84,33 +100,77 @@ function addOrchestration(program: Command, around: Surroundings, run: Run): voi
     .option('--timeout <ms>', 'milliseconds the workflow may take', wholeNumber)
     .option('--verbose', 'show every event')
     .option('--detach', 'do not follow')
-    .action(run(async (options, [taskId]) => interruptible(async (signal) => processTask(await connectClient(options, around), taskId, { ...options, signal }, around))));
-  orchestration.command('status').description('the engine at a glance').action(run(async (options) => showStatus(await connectClient(options, around), options, around)));
-  orchestration.command('monitor').argument('<workflowId>').description('follow a workflow')
-    .action(run(async (options, [id = '']) => interruptible(async (signal) => {
-      const client = await connectClient(options, around);
-      await client.getWorkflow(id);
-      return followWorkflow(client, id, { ...options, signal }, around);
-    })));
-  orchestration.command('parse').argument('<text>').description('understand a requirement without doing anything about it')
+    .action(
+      run(async (options, [taskId]) =>
+        interruptible(async (signal) => processTask(await connectClient(options, around), taskId, { ...options, signal }, around)),
+      ),
+    );
+  orchestration
+    .command('status')
+    .description('the engine at a glance')
+    .action(run(async (options) => showStatus(await connectClient(options, around), options, around)));
+  orchestration
+    .command('monitor')
+    .argument('<workflowId>')
+    .description('follow a workflow')
+    .action(
+      run(async (options, [id = '']) =>
+        interruptible(async (signal) => {
+          const client = await connectClient(options, around);
+          await client.getWorkflow(id);
+          return followWorkflow(client, id, { ...options, signal }, around);
+        }),
+      ),
+    );
+  orchestration
+    .command('parse')
+    .argument('<text>')
+    .description('understand a requirement without doing anything about it')
     .option('--context <name>', 'where it belongs')
     .action(run(async (options, [text = '']) => parseRequirement(await connectClient(options, around), text, options, around)));
-  orchestration.command('health').description('the health of every part').action(run(async (options) => showHealth(await connectClient(options, around), options, around)));
+  orchestration
+    .command('health')
+    .description('the health of every part')
+    .action(run(async (options) => showHealth(await connectClient(options, around), options, around)));
 }
 
 function addWorkflow(program: Command, around: Surroundings, run: Run): void {
   const workflow = program.command('workflow').description('look at workflows and steer them');
-  workflow.command('list').description('newest first').option('--status <status>').option('--limit <n>', 'how many', wholeNumber, 50).option('--cursor <cursor>')
-    .action(run(async (options) => listWorkflows(await connectClient(options, around), { ...options, limit: (options as unknown as { limit: number }).limit }, around)));
-  workflow.command('show').argument('<workflowId>').description('its states, plan and change').action(run(async (options, [id = '']) => showWorkflow(await connectClient(options, around), id, options, around)));
-  workflow.command('events').argument('<workflowId>').description('everything that happened').option('--follow', 'go on until it has ended')
-    .action(run(async (options, [id = '']) => interruptible(async (signal) => {
-      const client = await connectClient(options, around);
-      await client.getWorkflow(id);
-      return showEvents(client, id, { ...options, signal }, around);
-    })));
+  workflow
+    .command('list')
+    .description('newest first')
+    .option('--status <status>')
+    .option('--limit <n>', 'how many', wholeNumber, 50)
+    .option('--cursor <cursor>')
+    .action(
+      run(async (options) =>
+        listWorkflows(await connectClient(options, around), { ...options, limit: (options as unknown as { limit: number }).limit }, around),
+      ),
+    );
+  workflow
+    .command('show')
+    .argument('<workflowId>')
+    .description('its states, plan and change')
+    .action(run(async (options, [id = '']) => showWorkflow(await connectClient(options, around), id, options, around)));
+  workflow
+    .command('events')
+    .argument('<workflowId>')
+    .description('everything that happened')
+    .option('--follow', 'go on until it has ended')
+    .action(
+      run(async (options, [id = '']) =>
+        interruptible(async (signal) => {
+          const client = await connectClient(options, around);
+          await client.getWorkflow(id);
+          return showEvents(client, id, { ...options, signal }, around);
+        }),
+      ),
+    );
   for (const verb of ['cancel', 'pause', 'resume'] as const) {
-    workflow.command(verb).argument('<workflowId>').option('--reason <text>')
+    workflow
+      .command(verb)
+      .argument('<workflowId>')
+      .option('--reason <text>')
       .action(run(async (options, [id = '']) => steerWorkflow(await connectClient(options, around), verb, id, options, around)));
   }
 }

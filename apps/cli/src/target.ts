@@ -33,7 +33,9 @@ export async function findTarget(options: TargetOptions, { env }: Surroundings):
     const key = apiKey ?? (await keyIn(data));
     return { url: record.address, ...(key === undefined ? {} : { apiKey: key }) };
   }
-  throw new CommandFault(`No platform runs on this machine (looked in ${places.join(' and ')}).\n  Start one with \`task-master up\`, or say where it is with --url or TASKMASTER_URL.`);
+  throw new CommandFault(
+    `No platform runs on this machine (looked in ${places.join(' and ')}).\n  Start one with \`task-master up\`, or say where it is with --url or TASKMASTER_URL.`,
+  );
 }
 
 /** Whether a process of this id exists; a stale record is refused by the connection that follows. */

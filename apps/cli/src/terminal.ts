@@ -9,7 +9,16 @@ export interface Terminal {
   readonly rows: () => number;
 }
 
-const CODES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39], blue: [34, 39], magenta: [35, 39], cyan: [36, 39] } as const;
+const CODES = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  blue: [34, 39],
+  magenta: [35, 39],
+  cyan: [36, 39],
+} as const;
 export type Ink = keyof typeof CODES;
 /** Colours a text, or leaves it as it is. */
 export type Paint = (ink: Ink, text: string) => string;
@@ -20,12 +29,13 @@ export const painter = (colour: boolean): Paint => {
 };
 
 // What a terminal would obey rather than show: text from requirements and agents is shown, never obeyed.
-// eslint-disable-next-line no-control-regex
+
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]+/g;
 export const harmless = (text: string): string => text.replace(CONTROL, ' ');
 
 /** Cuts a text that has no colours yet to a width, and says with … that it did. */
-export const fit = (text: string, width: number): string => (text.length <= width ? text : width <= 1 ? '…'.slice(0, Math.max(0, width)) : `${text.slice(0, width - 1)}…`);
+export const fit = (text: string, width: number): string =>
+  text.length <= width ? text : width <= 1 ? '…'.slice(0, Math.max(0, width)) : `${text.slice(0, width - 1)}…`;
 export const pad = (text: string, width: number): string => fit(text, width).padEnd(width);
 
 export const durationText = (ms: number): string => {

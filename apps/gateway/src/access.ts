@@ -32,6 +32,7 @@ export const ROLE_MATRIX: Readonly<Record<string, Rule>> = {
   'POST /api/audit/verify': ADMINISTER,
 };
 
-export const ruleOf = (method: string, pattern: string): Rule | undefined => ROLE_MATRIX[`${method === 'HEAD' ? 'GET' : method} ${pattern}`];
+export const ruleOf = (method: string, pattern: string): Rule | undefined =>
+  ROLE_MATRIX[`${method === 'HEAD' ? 'GET' : method} ${pattern}`];
 export const isOpen = (rule: Rule | undefined): boolean => rule === 'open';
 export const admits = (rule: Rule | undefined, role: Role): boolean => rule !== undefined && (rule === 'open' || rule.includes(role));

@@ -1,4 +1,13 @@
-import { clientCommandId, workflowStream, type ClientCommandType, type Command, type CommandAnswer, type CommandSender, type JsonObject, type WorkflowId } from '@taskmaster/contracts';
+import {
+  clientCommandId,
+  workflowStream,
+  type ClientCommandType,
+  type Command,
+  type CommandAnswer,
+  type CommandSender,
+  type JsonObject,
+  type WorkflowId,
+} from '@taskmaster/contracts';
 import type { Identity } from './identity.js';
 import { Problem, type ProblemDetail } from './problem.js';
 
@@ -42,7 +51,8 @@ function acceptedOf(answer: CommandAnswer, replayed: boolean): Accepted {
     case 'noop':
       return { version: 0, position: 0, replayed };
     case 'duplicate':
-      if (answer.first === null) throw new Problem('request-in-flight', 'The first request with this Idempotency-Key has no answer yet.', { retryAfterSeconds: 1 });
+      if (answer.first === null)
+        throw new Problem('request-in-flight', 'The first request with this Idempotency-Key has no answer yet.', { retryAfterSeconds: 1 });
       return acceptedOf(answer.first, true);
     case 'rejected':
       throw rejectionOf(answer);

@@ -1,4 +1,16 @@
-import { choice, ConfigFault, defineConfig, flag, integer, loadConfig, LOG_LEVELS, text, url, type ConfigOf, type Environment } from '@taskmaster/service-kit';
+import {
+  choice,
+  ConfigFault,
+  defineConfig,
+  flag,
+  integer,
+  loadConfig,
+  LOG_LEVELS,
+  text,
+  url,
+  type ConfigOf,
+  type Environment,
+} from '@taskmaster/service-kit';
 
 /** Everything the gateway can be told. */
 export const GATEWAY_CONFIG = defineConfig('gateway', {
@@ -8,8 +20,18 @@ export const GATEWAY_CONFIG = defineConfig('gateway', {
   ENABLE_AUTH: flag({ default: true, doc: 'Whether an API key is required. Only on loopback can this be switched off.' }),
   ENABLE_NLP: flag({ default: true, doc: 'Whether requirements are understood by nlp-service; a request may say otherwise.' }),
   ENABLE_AGENT_COORDINATION: flag({ default: true, doc: 'Whether steps are given to agents; a request may say otherwise.' }),
-  DEFAULT_WORKFLOW_TIMEOUT: integer({ default: 3_600_000, min: 1, max: 2_592_000_000, doc: 'Milliseconds a workflow may take when its request does not say.' }),
-  RATE_LIMIT_PER_MINUTE: integer({ default: 120_000, min: 1, max: 100_000_000, doc: 'Requests of one API key per minute and gateway process.' }),
+  DEFAULT_WORKFLOW_TIMEOUT: integer({
+    default: 3_600_000,
+    min: 1,
+    max: 2_592_000_000,
+    doc: 'Milliseconds a workflow may take when its request does not say.',
+  }),
+  RATE_LIMIT_PER_MINUTE: integer({
+    default: 120_000,
+    min: 1,
+    max: 100_000_000,
+    doc: 'Requests of one API key per minute and gateway process.',
+  }),
   LOG_LEVEL: choice(LOG_LEVELS, { default: 'info', doc: 'What is logged.' }),
 });
 export type GatewayConfig = ConfigOf<typeof GATEWAY_CONFIG>;
@@ -20,7 +42,9 @@ const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 export function loadGatewayConfig(environment: Environment = process.env): GatewayConfig {
   const config = loadConfig(GATEWAY_CONFIG, environment);
   if (!config.ENABLE_AUTH && !LOOPBACK.has(config.GATEWAY_HOST)) {
-    throw new ConfigFault('gateway', [{ variable: 'ENABLE_AUTH', reason: 'authentication can only be switched off when GATEWAY_HOST is a loopback address' }]);
+    throw new ConfigFault('gateway', [
+      { variable: 'ENABLE_AUTH', reason: 'authentication can only be switched off when GATEWAY_HOST is a loopback address' },
+    ]);
   }
   return config;
 }

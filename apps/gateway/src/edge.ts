@@ -74,24 +74,34 @@ function admitRequests(fastify: FastifyInstance, { keys, limit }: EdgeParts): vo
     if (url === undefined) return undefined;
     const rule = ruleOf(request.method, url);
     if (isOpen(rule)) return undefined;
-    if (identity === null) return new Problem('unauthenticated', 'Send a valid API key as "Authorization: Bearer tmk_…" or "X-API-Key: tmk_…".', { headers: { 'www-authenticate': 'Bearer realm="taskmaster"' } });
+    if (identity === null)
+      return new Problem('unauthenticated', 'Send a valid API key as "Authorization: Bearer tmk_…" or "X-API-Key: tmk_…".', {
+        headers: { 'www-authenticate': 'Bearer realm="taskmaster"' },
+      });
     if (!admits(rule, identity.role)) return new Problem('not-permitted', `The role ${identity.role} may not ${request.method} ${url}.`);
     request.identity = identity;
     const allowance = limit.take(identity.keyId);
     void reply.header('ratelimit-policy', policy);
     void reply.header('ratelimit', `"requests";r=${String(allowance.remaining)}`);
-    if (!allowance.allowed) return new Problem('rate-limited', `At most ${String(limit.perMinute)} requests a minute.`, { retryAfterSeconds: allowance.retryAfterSeconds });
+    if (!allowance.allowed)
+      return new Problem('rate-limited', `At most ${String(limit.perMinute)} requests a minute.`, {
+        retryAfterSeconds: allowance.retryAfterSeconds,
+      });
     return undefined;
   };
   fastify.addHook('onRequest', (request, reply, done) => {
     stamp(request, reply);
     const key = keys === null ? undefined : presentedKey(request);
     if (keys === null) done(admit(request, reply, OPEN_IDENTITY));
-    else if (key === undefined || request.routeOptions.url === undefined || isOpen(ruleOf(request.method, request.routeOptions.url))) done(admit(request, reply, null));
+    else if (key === undefined || request.routeOptions.url === undefined || isOpen(ruleOf(request.method, request.routeOptions.url)))
+      done(admit(request, reply, null));
     else {
       const known = keys.recall(key);
       if (known !== undefined) done(admit(request, reply, known));
-      else keys.find(key).then((found) => { done(admit(request, reply, found)); }, done);
+      else
+        keys.find(key).then((found) => {
+          done(admit(request, reply, found));
+        }, done);
     }
   });
 }
@@ -119,7 +129,13 @@ export function traceOf(request: FastifyRequest): string | undefined {
 function compressAnswers(fastify: FastifyInstance): void {
   fastify.addHook('onSend', (request, reply, payload, done) => {
     const accepts = request.headers['accept-encoding'];
-    if (typeof payload !== 'string' || payload.length < GZIP_BYTES_MIN || accepts === undefined || !/\bgzip\b/.test(accepts) || reply.hasHeader('content-encoding')) {
+    if (
+      typeof payload !== 'string' ||
+      payload.length < GZIP_BYTES_MIN ||
+      accepts === undefined ||
+      !/\bgzip\b/.test(accepts) ||
+      reply.hasHeader('content-encoding')
+    ) {
       done(null, payload);
       return;
     }
@@ -136,11 +152,17 @@ function compressAnswers(fastify: FastifyInstance): void {
 
 function measureRequests(fastify: FastifyInstance, metrics: Metrics): void {
   const durations = metrics.histogram({
-    name: 'taskmaster_http_request_duration_seconds', help: 'Time from the first byte of a request to the last of its answer.',
-    labels: ['method', 'route', 'status'], buckets: DURATION_BUCKETS,
+    name: 'taskmaster_http_request_duration_seconds',
+    help: 'Time from the first byte of a request to the last of its answer.',
+    labels: ['method', 'route', 'status'],
+    buckets: DURATION_BUCKETS,
   });
   fastify.addHook('onResponse', (request, reply, done) => {
-    durations.observe(reply.elapsedTime / 1000, { method: request.method, route: request.routeOptions.url ?? 'unknown', status: reply.statusCode });
+    durations.observe(reply.elapsedTime / 1000, {
+      method: request.method,
+      route: request.routeOptions.url ?? 'unknown',
+      status: reply.statusCode,
+    });
     done();
   });
 }

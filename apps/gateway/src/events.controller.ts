@@ -20,7 +20,12 @@ export class EventsController {
   ) {}
 
   @Get('workflows/:id/events')
-  async ofWorkflow(@Param() params: WorkflowIdDto, @Query() query: ListEventsDto, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+  async ofWorkflow(
+    @Param() params: WorkflowIdDto,
+    @Query() query: ListEventsDto,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
     if (!wantsStream(request)) await this.page(query, request, reply, params.id);
     else {
       const { tenantId } = identityOf(request);
@@ -46,9 +51,15 @@ export class EventsController {
     const { tenantId, role } = identityOf(request);
     const limit = query.limit ?? PAGE_ITEMS_DEFAULT;
     const after = query.after ?? 0;
-    const { events, head } = await this.asker.ask('ListEvents', { tenantId, after, limit, ...(workflowId === undefined ? {} : { workflowId }) });
+    const { events, head } = await this.asker.ask('ListEvents', {
+      tenantId,
+      after,
+      limit,
+      ...(workflowId === undefined ? {} : { workflowId }),
+    });
     // A workflow has an event from its first moment on, so a first page without one means there is no such workflow.
-    if (workflowId !== undefined && events.length === 0 && (await this.asker.ask('GetWorkflow', { tenantId, workflowId })) === null) throw unknownWorkflow(workflowId);
+    if (workflowId !== undefined && events.length === 0 && (await this.asker.ask('GetWorkflow', { tenantId, workflowId })) === null)
+      throw unknownWorkflow(workflowId);
     const last = events.at(-1);
     const items = role === 'admin' ? events : events.filter((event) => !isConfidential(event.stream));
     await reply.send({ items, head, ...(last !== undefined && events.length === limit ? { nextAfter: last.position } : {}) });
@@ -58,7 +69,12 @@ export class EventsController {
     this.hub.ensureRoom();
     const identity = identityOf(request);
     reply.hijack();
-    reply.raw.writeHead(200, { ...reply.getHeaders() as Record<string, string>, 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+    reply.raw.writeHead(200, {
+      ...(reply.getHeaders() as Record<string, string>),
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+    });
     this.hub.open({ identity, after, ...(workflowId === undefined ? {} : { workflowId }) }, reply.raw);
   }
 }
@@ -71,7 +87,9 @@ function resumePoint(request: FastifyRequest, query: ListEventsDto, otherwise: n
   if (header === undefined || header === '') return query.after ?? otherwise;
   const position = Number(header);
   if (!Number.isSafeInteger(position) || position < 0) {
-    throw new Problem('malformed-request', 'Last-Event-ID must be the position of an event.', { errors: [{ parameter: 'Last-Event-ID', detail: 'must be the position of an event' }] });
+    throw new Problem('malformed-request', 'Last-Event-ID must be the position of an event.', {
+      errors: [{ parameter: 'Last-Event-ID', detail: 'must be the position of an event' }],
+    });
   }
   return position;
 }

@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { call, KEYS, startGateway, type GatewayUnderTest } from './testing/gateway-under-test.js';
 
-const PLAN = { plan: { steps: [{ id: 'a', kind: 'command.run', input: { builtin: 'noop' } }, { id: 'b', kind: 'command.run', input: { builtin: 'noop' }, dependsOn: ['a'] }] } };
+const PLAN = {
+  plan: {
+    steps: [
+      { id: 'a', kind: 'command.run', input: { builtin: 'noop' } },
+      { id: 'b', kind: 'command.run', input: { builtin: 'noop' }, dependsOn: ['a'] },
+    ],
+  },
+};
 
 interface Sent {
   readonly id: number;
@@ -17,11 +24,22 @@ afterAll(async () => {
   await under.gateway.close();
 });
 
-const run = async (wait = 'wait=10'): Promise<string> => ((await (await call(`${under.url}/api/workflows/execute`, { method: 'POST', body: PLAN, headers: { prefer: wait } })).json()) as { id: string }).id;
+const run = async (wait = 'wait=10'): Promise<string> =>
+  (
+    (await (await call(`${under.url}/api/workflows/execute`, { method: 'POST', body: PLAN, headers: { prefer: wait } })).json()) as {
+      id: string;
+    }
+  ).id;
 
 /** Opens a stream and reads events until `enough` or the server ends it. */
-async function read(path: string, enough: (events: readonly Sent[]) => boolean, headers: Record<string, string> = {}): Promise<{ events: Sent[]; ended: boolean }> {
-  const response = await fetch(`${under.url}${path}`, { headers: { authorization: `Bearer ${KEYS.viewer}`, accept: 'text/event-stream', ...headers } });
+async function read(
+  path: string,
+  enough: (events: readonly Sent[]) => boolean,
+  headers: Record<string, string> = {},
+): Promise<{ events: Sent[]; ended: boolean }> {
+  const response = await fetch(`${under.url}${path}`, {
+    headers: { authorization: `Bearer ${KEYS.viewer}`, accept: 'text/event-stream', ...headers },
+  });
   expect(response.headers.get('content-type')).toContain('text/event-stream');
   const events: Sent[] = [];
   let text = '';
@@ -80,15 +98,27 @@ describe('a stream of events', () => {
     const { events } = under.platform;
     const last = events.at(-1);
     if (last === undefined) throw new Error('no events yet');
-    events.push({ ...last, position: last.position + 1, stream: 'access-default' as never, version: 1, type: 'ApiKeyIssued', data: { keyId: 'k', name: 'n', role: 'viewer', hash: 'h' } });
-    const page = (await (await call(`${under.url}/api/events?after=${String(last.position)}`, { role: 'viewer' })).json()) as { items: unknown[] };
+    events.push({
+      ...last,
+      position: last.position + 1,
+      stream: 'access-default' as never,
+      version: 1,
+      type: 'ApiKeyIssued',
+      data: { keyId: 'k', name: 'n', role: 'viewer', hash: 'h' },
+    });
+    const page = (await (await call(`${under.url}/api/events?after=${String(last.position)}`, { role: 'viewer' })).json()) as {
+      items: unknown[];
+    };
     const full = (await (await call(`${under.url}/api/events?after=${String(last.position)}`)).json()) as { items: unknown[] };
     expect([page.items.length, full.items.length]).toEqual([0, 1]);
   });
 
   it('is a page of records for a client that does not ask for a stream', async () => {
     const id = await run();
-    const page = (await (await call(`${under.url}/api/workflows/${id}/events?limit=2`)).json()) as { items: { position: number; hash: string }[]; nextAfter: number };
+    const page = (await (await call(`${under.url}/api/workflows/${id}/events?limit=2`)).json()) as {
+      items: { position: number; hash: string }[];
+      nextAfter: number;
+    };
     expect(page.items).toHaveLength(2);
     expect(page.nextAfter).toBe(page.items[1]?.position);
     expect(page.items[0]?.hash).toMatch(/^[0-9a-f]{64}$/);
@@ -96,7 +126,9 @@ describe('a stream of events', () => {
 
   it('refuses a resume point that is none', async () => {
     const id = await run();
-    expect((await call(`${under.url}/api/workflows/${id}/events`, { headers: { accept: 'text/event-stream', 'last-event-id': 'x' } })).status).toBe(400);
+    expect(
+      (await call(`${under.url}/api/workflows/${id}/events`, { headers: { accept: 'text/event-stream', 'last-event-id': 'x' } })).status,
+    ).toBe(400);
   });
 });
 
@@ -104,20 +136,32 @@ describe('a requirement', () => {
   it('is parsed by a workflow of one step, whose output is the answer', async () => {
     const { work } = under.platform;
     under.platform.work = ({ kind, input }) => ({ items: [{ title: kind }], metadata: { complexity: 3 }, input });
-    const response = await call(`${under.url}/api/requirements/parse`, { method: 'POST', body: { text: 'Add unit tests', context: { project: 'x' } } });
+    const response = await call(`${under.url}/api/requirements/parse`, {
+      method: 'POST',
+      body: { text: 'Add unit tests', context: { project: 'x' } },
+    });
     under.platform.work = work;
     expect(response.status).toBe(200);
-    expect(await response.json()).toMatchObject({ items: [{ title: 'requirements.parse' }], metadata: { complexity: 3 }, input: { text: 'Add unit tests', context: { project: 'x' } } });
+    expect(await response.json()).toMatchObject({
+      items: [{ title: 'requirements.parse' }],
+      metadata: { complexity: 3 },
+      input: { text: 'Add unit tests', context: { project: 'x' } },
+    });
   });
 });
 
 describe('the platform', () => {
   it('reports its health, its counts for Prometheus and its proof', async () => {
-    expect(await (await call(`${under.url}/api/health`, { role: null })).json()).toMatchObject({ status: 'up', components: { database: { status: 'up' } } });
+    expect(await (await call(`${under.url}/api/health`, { role: null })).json()).toMatchObject({
+      status: 'up',
+      components: { database: { status: 'up' } },
+    });
     const metrics = await (await call(`${under.url}/api/metrics`)).text();
     expect(metrics).toContain('taskmaster_workflows{status="completed"');
     expect(metrics).toContain('taskmaster_http_request_duration_seconds_count');
-    expect(await (await call(`${under.url}/api/audit/verify`, { method: 'POST' })).json()).toMatchObject({ invariants: [{ number: 1, violations: [] }] });
+    expect(await (await call(`${under.url}/api/audit/verify`, { method: 'POST' })).json()).toMatchObject({
+      invariants: [{ number: 1, violations: [] }],
+    });
   });
 
   it('compresses long answers for clients that can read them', async () => {

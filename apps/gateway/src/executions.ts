@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import {
-  clientCommandId, workflowIdOf, workflowStream, type CommandSender, type QueryAsker, type TenantId, type WorkflowId, type WorkflowRequest, type WorkflowView,
+  clientCommandId,
+  workflowIdOf,
+  workflowStream,
+  type CommandSender,
+  type QueryAsker,
+  type TenantId,
+  type WorkflowId,
+  type WorkflowRequest,
+  type WorkflowView,
 } from '@taskmaster/contracts';
 import type { FastifyRequest } from 'fastify';
 import { sendClientCommand, type Accepted } from './client-commands.js';
@@ -30,7 +38,9 @@ export function idempotencyKeyOf(request: FastifyRequest): string {
   const given = request.headers['idempotency-key'];
   if (given === undefined) return randomUUID();
   if (typeof given !== 'string' || !KEY_PATTERN.test(given)) {
-    throw new Problem('malformed-request', 'Idempotency-Key must be 1 to 255 visible ASCII characters.', { errors: [{ parameter: 'Idempotency-Key', detail: 'must be 1 to 255 visible ASCII characters' }] });
+    throw new Problem('malformed-request', 'Idempotency-Key must be 1 to 255 visible ASCII characters.', {
+      errors: [{ parameter: 'Idempotency-Key', detail: 'must be 1 to 255 visible ASCII characters' }],
+    });
   }
   return given;
 }
@@ -63,18 +73,30 @@ export class Executions {
     const place = waitSeconds > 0 ? this.room.enter(workflowStream(id)) : null;
     try {
       const accepted = await sendClientCommand(this.sender, {
-        identity, idempotencyKey, workflowId: id, correlationId: id,
+        identity,
+        idempotencyKey,
+        workflowId: id,
+        correlationId: id,
         ...(trace === undefined ? {} : { traceparent: trace }),
         command: { type: 'RequestWorkflow', data: { request: workflow } },
       });
-      const finished = place === null ? null : await this.awaitEnd({ tenantId: identity.tenantId, id, place, waitMs: waitSeconds * 1000, lookNow: accepted.replayed });
+      const finished =
+        place === null
+          ? null
+          : await this.awaitEnd({ tenantId: identity.tenantId, id, place, waitMs: waitSeconds * 1000, lookNow: accepted.replayed });
       return { id, accepted, finished };
     } finally {
       place?.leave();
     }
   }
 
-  private async awaitEnd(wait: { tenantId: TenantId; id: WorkflowId; place: { nextHint(ms: number): Promise<void> }; waitMs: number; lookNow: boolean }): Promise<WorkflowView | null> {
+  private async awaitEnd(wait: {
+    tenantId: TenantId;
+    id: WorkflowId;
+    place: { nextHint(ms: number): Promise<void> };
+    waitMs: number;
+    lookNow: boolean;
+  }): Promise<WorkflowView | null> {
     const deadline = performance.now() + wait.waitMs;
     let pause = wait.lookNow ? 0 : POLL_FIRST_MS;
     for (;;) {

@@ -43,7 +43,15 @@ beforeAll(async () => {
   serve(state);
   await state.flush();
   platform.addKey(KEYS.admin, 'admin');
-  running = await startGateway(loadGatewayConfig({ NATS_URL: broker.url, GATEWAY_PORT: '0', ENABLE_NLP: 'false', ENABLE_AGENT_COORDINATION: 'false', LOG_LEVEL: 'silent' }));
+  running = await startGateway(
+    loadGatewayConfig({
+      NATS_URL: broker.url,
+      GATEWAY_PORT: '0',
+      ENABLE_NLP: 'false',
+      ENABLE_AGENT_COORDINATION: 'false',
+      LOG_LEVEL: 'silent',
+    }),
+  );
   url = `http://127.0.0.1:${String(running.port)}`;
 }, 30_000);
 afterAll(async () => {
@@ -63,7 +71,11 @@ describe('the gateway on a real broker', () => {
   });
 
   it('answers a hundred who wait at once', async () => {
-    const responses = await Promise.all(Array.from({ length: 100 }, () => call(`${url}/api/workflows/execute`, { method: 'POST', body: PLAN, headers: { prefer: 'wait=20' } })));
+    const responses = await Promise.all(
+      Array.from({ length: 100 }, () =>
+        call(`${url}/api/workflows/execute`, { method: 'POST', body: PLAN, headers: { prefer: 'wait=20' } }),
+      ),
+    );
     expect(responses.map((response) => response.status)).toEqual(Array.from({ length: 100 }, () => 200));
   }, 30_000);
 
@@ -79,7 +91,10 @@ describe('the gateway on a real broker', () => {
   });
 
   it('reports the broker and leaves out what is switched off', async () => {
-    const health = (await (await call(`${url}/api/health`, { role: null })).json()) as { status: string; components: Record<string, unknown> };
+    const health = (await (await call(`${url}/api/health`, { role: null })).json()) as {
+      status: string;
+      components: Record<string, unknown>;
+    };
     expect(health.status).toBe('up');
     expect(Object.keys(health.components).sort()).toEqual(['broker', 'database']);
   });

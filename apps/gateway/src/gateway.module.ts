@@ -34,7 +34,10 @@ export interface GatewayParts {
 @Module({})
 export class GatewayModule {
   static of(parts: () => GatewayParts): DynamicModule {
-    const provide = (token: symbol | (new (...given: never[]) => object), make: (given: GatewayParts) => unknown): Provider => ({ provide: token, useFactory: () => make(parts()) });
+    const provide = (token: symbol | (new (...given: never[]) => object), make: (given: GatewayParts) => unknown): Provider => ({
+      provide: token,
+      useFactory: () => make(parts()),
+    });
     return {
       module: GatewayModule,
       controllers: [WorkflowsController, EventsController, RequirementsController, PlatformController],

@@ -18,6 +18,9 @@ import { edgeValidation } from './validation.js';
 const HEADER_BYTES_MAX = 16 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_MS = 65_000;
+/** How long requests in flight may take when the process goes. */
+const DRAIN_MS_MAX = 5_000;
+const IDLE_CHECK_MS = 50;
 
 /** A gateway that can listen. */
 export interface Gateway {
@@ -40,8 +43,12 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
     routerOptions: { ignoreTrailingSlash: true },
     return503OnClosing: false,
   });
-  const app = await NestFactory.create<NestFastifyApplication>(GatewayModule.of(() => parts), adapter, { logger: ['error', 'fatal'], bodyParser: false, abortOnError: false });
-  const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+  const app = await NestFactory.create<NestFastifyApplication>(
+    GatewayModule.of(() => parts),
+    adapter,
+    { logger: ['error', 'fatal'], bodyParser: false, abortOnError: false },
+  );
+  const fastify = app.getHttpAdapter().getInstance();
   const routes = new RouteBook();
   guardEdge(fastify, {
     routes,
@@ -67,7 +74,17 @@ export async function createGateway(parts: GatewayParts): Promise<Gateway> {
       app.get(Health).drain();
       app.get(WaitingRoom).close();
       app.get(LiveHub).close();
+      const server = fastify.server;
+      // Connections that a client keeps open without a request would hold the process for as long as they please.
+      const idle = setInterval(() => {
+        server.closeIdleConnections();
+      }, IDLE_CHECK_MS);
+      const force = setTimeout(() => {
+        server.closeAllConnections();
+      }, DRAIN_MS_MAX);
       await app.close();
+      clearInterval(idle);
+      clearTimeout(force);
     },
   };
 }

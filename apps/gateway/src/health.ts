@@ -53,7 +53,10 @@ export class Health {
   }
 
   private async ask(): Promise<PlatformHealth> {
-    const { status, draining, uptimeSeconds, probes } = await checkHealth('gateway', this.probes, { draining: this.draining, limitMs: PROBE_LIMIT_MS });
+    const { status, draining, uptimeSeconds, probes } = await checkHealth('gateway', this.probes, {
+      draining: this.draining,
+      limitMs: PROBE_LIMIT_MS,
+    });
     const components = Object.fromEntries(probes.map((probe) => [probe.name, { status: probe.status, detail: probe.detail }]));
     return { service: 'gateway', status, draining, uptimeSeconds, components };
   }

@@ -39,9 +39,15 @@ export function ensureModestJson(body: string): void {
     else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
       depth += 1;
       nodes += 1;
-      if (depth > BODY_DEPTH_MAX) throw new Problem('invalid-request', `The body nests deeper than ${String(BODY_DEPTH_MAX)} levels.`, { members: { limit: BODY_DEPTH_MAX } });
+      if (depth > BODY_DEPTH_MAX)
+        throw new Problem('invalid-request', `The body nests deeper than ${String(BODY_DEPTH_MAX)} levels.`, {
+          members: { limit: BODY_DEPTH_MAX },
+        });
     } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth -= 1;
     else if (code === COMMA) nodes += 1;
-    if (nodes > BODY_NODES_MAX) throw new Problem('invalid-request', `The body holds more than ${String(BODY_NODES_MAX)} values.`, { members: { limit: BODY_NODES_MAX } });
+    if (nodes > BODY_NODES_MAX)
+      throw new Problem('invalid-request', `The body holds more than ${String(BODY_NODES_MAX)} values.`, {
+        members: { limit: BODY_NODES_MAX },
+      });
   }
 }

@@ -19,9 +19,13 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .build();
   const document = SwaggerModule.createDocument(app, config);
   for (const [path, item] of Object.entries(document.paths)) {
-    for (const [method, operation] of Object.entries(item as Record<string, Operation>)) annotate(`${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`, operation);
+    for (const [method, operation] of Object.entries(item as Record<string, Operation>))
+      annotate(`${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`, operation);
   }
-  document.components = { ...document.components, schemas: { ...document.components?.schemas, ...SCHEMAS } as NonNullable<NonNullable<OpenAPIObject['components']>['schemas']> };
+  document.components = {
+    ...document.components,
+    schemas: { ...document.components?.schemas, ...SCHEMAS },
+  };
   return document;
 }
 
@@ -32,6 +36,25 @@ function annotate(route: string, operation: Operation): void {
   operation['summary'] = notes.summary;
   operation['description'] = `${notes.description ?? ''}${rule === 'open' ? ' No key is needed.' : ` Roles: ${rule.join(', ')}.`}`.trim();
   if (rule !== 'open') operation['security'] = [{ apiKey: [] }, { apiKeyHeader: [] }];
-  operation.parameters = [...(operation.parameters ?? []), ...(notes.headers ?? []).map(({ name, description }) => ({ name, in: 'header', required: false, description, schema: { type: 'string' } }))];
-  operation.responses = { ...notes.responses, ...(rule === 'open' ? {} : { default: { description: 'A refusal', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } } }) };
+  operation.parameters = [
+    ...(operation.parameters ?? []),
+    ...(notes.headers ?? []).map(({ name, description }) => ({
+      name,
+      in: 'header',
+      required: false,
+      description,
+      schema: { type: 'string' },
+    })),
+  ];
+  operation.responses = {
+    ...notes.responses,
+    ...(rule === 'open'
+      ? {}
+      : {
+          default: {
+            description: 'A refusal',
+            content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+          },
+        }),
+  };
 }

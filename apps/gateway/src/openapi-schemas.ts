@@ -9,8 +9,19 @@ type Dto = new () => object;
 type Rule = ReturnType<ReturnType<typeof getMetadataStorage>['getTargetValidationMetadatas']>[number];
 
 const DTOS: readonly Dto[] = [
-  AgentNeedsDto, RetryPolicyDto, StepDto, PlanDto, RepositoryDto, ValidationCommandDto, WorkflowOptionsDto, ExecuteWorkflowDto, ReasonDto, ParseRequirementDto, ListWorkflowsDto,
-  ListEventsDto, WorkflowIdDto,
+  AgentNeedsDto,
+  RetryPolicyDto,
+  StepDto,
+  PlanDto,
+  RepositoryDto,
+  ValidationCommandDto,
+  WorkflowOptionsDto,
+  ExecuteWorkflowDto,
+  ReasonDto,
+  ParseRequirementDto,
+  ListWorkflowsDto,
+  ListEventsDto,
+  WorkflowIdDto,
 ];
 /** What a list holds is not in the metadata of the language. */
 const ITEMS: Readonly<Record<string, Dto>> = { 'PlanDto.steps': StepDto, 'WorkflowOptionsDto.validation': ValidationCommandDto };
@@ -41,7 +52,13 @@ export function describeDtos(): void {
   for (const dto of DTOS) {
     const rules = getMetadataStorage().getTargetValidationMetadatas(dto, '', false, false);
     for (const property of new Set(rules.map((rule) => rule.propertyName))) {
-      ApiProperty(optionsOf(dto, property, rules.filter((rule) => rule.propertyName === property)))(dto.prototype as object, property);
+      ApiProperty(
+        optionsOf(
+          dto,
+          property,
+          rules.filter((rule) => rule.propertyName === property),
+        ),
+      )(dto.prototype as object, property);
     }
   }
 }
@@ -52,11 +69,25 @@ function optionsOf(dto: Dto, property: string, rules: readonly Rule[]): ApiPrope
   const required = !rules.some((rule) => rule.type === 'conditionalValidation');
   const nested = rules.some((rule) => rule.type === 'nestedValidation');
   const items = ITEMS[`${dto.name}.${property}`];
-  if (items !== undefined) return { required, type: () => items, isArray: true, ...keywordsOf(rules.filter((rule) => kindOf(rule).startsWith('array'))) } as ApiPropertyOptions;
+  if (items !== undefined)
+    return {
+      required,
+      type: () => items,
+      isArray: true,
+      ...keywordsOf(rules.filter((rule) => kindOf(rule).startsWith('array'))),
+    };
   if (nested) return { required, type: () => Reflect.getMetadata('design:type', dto.prototype as object, property) as Dto };
-  if (!rules.some((rule) => kindOf(rule) === 'isArray')) return { required, ...keywordsOf(rules) } as ApiPropertyOptions;
-  return { required, type: 'array', items: keywordsOf(rules.filter((rule) => rule.each)), ...keywordsOf(rules.filter((rule) => !rule.each)) } as ApiPropertyOptions;
+  if (!rules.some((rule) => kindOf(rule) === 'isArray')) return { required, ...keywordsOf(rules) };
+  return {
+    required,
+    type: 'array',
+    items: keywordsOf(rules.filter((rule) => rule.each)),
+    ...keywordsOf(rules.filter((rule) => !rule.each)),
+  };
 }
 
 const keywordsOf = (rules: readonly Rule[]): Record<string, unknown> =>
-  Object.assign({}, ...[...rules].reverse().map((rule) => KEYWORDS[kindOf(rule)]?.(rule.constraints?.[0] as unknown) ?? {})) as Record<string, unknown>;
+  Object.assign({}, ...[...rules].reverse().map((rule) => KEYWORDS[kindOf(rule)]?.(rule.constraints?.[0] as unknown) ?? {})) as Record<
+    string,
+    unknown
+  >;

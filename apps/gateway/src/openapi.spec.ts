@@ -20,9 +20,15 @@ afterAll(async () => {
 
 describe('the API document', () => {
   it('is OpenAPI 3.1 and has every route but the documentation', () => {
-    const routes = Object.entries(document.paths).flatMap(([path, item]) => Object.keys(item).map((method) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`));
+    const routes = Object.entries(document.paths).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`),
+    );
     expect(document.openapi).toBe('3.1.0');
-    expect(routes.sort()).toEqual(Object.keys(ROLE_MATRIX).filter((route) => !route.includes('/api/docs')).sort());
+    expect(routes.sort()).toEqual(
+      Object.keys(ROLE_MATRIX)
+        .filter((route) => !route.includes('/api/docs'))
+        .sort(),
+    );
   });
 
   it('says of a body what the validation demands', () => {
@@ -40,7 +46,13 @@ describe('the API document', () => {
   });
 
   it('comes with a page, its two files and no others', async () => {
-    for (const [path, status] of [['', 200], ['/swagger-ui.css', 200], ['/start.js', 200], ['/package.json', 404], ['/..%2fpackage.json', 404]] as const) {
+    for (const [path, status] of [
+      ['', 200],
+      ['/swagger-ui.css', 200],
+      ['/start.js', 200],
+      ['/package.json', 404],
+      ['/..%2fpackage.json', 404],
+    ] as const) {
       const response = await call(`${under.url}/api/docs${path}`, { role: null });
       await response.body?.cancel();
       expect({ path, status: response.status }).toEqual({ path, status });

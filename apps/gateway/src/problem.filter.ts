@@ -75,7 +75,11 @@ const CODE_OF_STATUS: ReadonlyMap<number, ProblemCode> = new Map<number, Problem
 export const problemTypeOf = (code: ProblemCode): string => `urn:taskmaster:problem:${code}`;
 
 /** RFC 9457 document of a code. */
-export function problemDocument(code: ProblemCode, detail: string, extras: ProblemExtras & { readonly instance?: string } = {}): Record<string, unknown> {
+export function problemDocument(
+  code: ProblemCode,
+  detail: string,
+  extras: ProblemExtras & { readonly instance?: string } = {},
+): Record<string, unknown> {
   const meaning = MEANINGS[code];
   return {
     ...extras.members,
@@ -99,7 +103,11 @@ function statusOf(error: unknown): number | undefined {
 /** Turns whatever was thrown into a problem; nothing of an unexpected error reaches the client. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof Fault) return new Problem('state-unavailable', 'No answer in time; ask again with the same Idempotency-Key.', { retryAfterSeconds: 1, cause: error });
+  if (error instanceof Fault)
+    return new Problem('state-unavailable', 'No answer in time; ask again with the same Idempotency-Key.', {
+      retryAfterSeconds: 1,
+      cause: error,
+    });
   const status = statusOf(error);
   const code = status === undefined ? undefined : CODE_OF_STATUS.get(status);
   if (code !== undefined && error instanceof Error) return new Problem(code, error.message, { cause: error });
@@ -124,7 +132,11 @@ export class ProblemFilter implements ExceptionFilter {
     const problem = this.refine(problemOf(error), request);
     const extras = problem.extras;
     const { status } = MEANINGS[problem.code];
-    if (status >= 500) this.log.warn({ code: problem.code, requestId: request.id, method: request.method, url: request.url, err: extras.cause }, 'request failed');
+    if (status >= 500)
+      this.log.warn(
+        { code: problem.code, requestId: request.id, method: request.method, url: request.url, err: extras.cause },
+        'request failed',
+      );
     if (reply.raw.headersSent) {
       reply.raw.destroy();
       return;
@@ -142,6 +154,8 @@ export class ProblemFilter implements ExceptionFilter {
     if (problem.code !== 'route-not-found') return problem;
     const methods = this.routes.methodsOf(request.url);
     if (methods.length === 0 || methods.includes(request.method)) return problem;
-    return new Problem('method-not-allowed', `${request.method} is not possible here; ${methods.join(', ')} is.`, { headers: { allow: methods.join(', ') } });
+    return new Problem('method-not-allowed', `${request.method} is not possible here; ${methods.join(', ')} is.`, {
+      headers: { allow: methods.join(', ') },
+    });
   }
 }

@@ -2,9 +2,23 @@ import type { RejectionCode } from '@taskmaster/contracts';
 
 /** Why the gateway itself refuses, beside the codes of the rules. */
 export const GATEWAY_CODES = [
-  'malformed-request', 'malformed-json', 'invalid-request', 'route-not-found', 'method-not-allowed', 'body-too-large', 'unsupported-media-type',
-  'unauthenticated', 'not-permitted', 'rate-limited', 'too-many-streams', 'state-unavailable', 'request-in-flight', 'still-busy', 'parsing-failed',
-  'requirement-not-parsed-in-time', 'internal-error',
+  'malformed-request',
+  'malformed-json',
+  'invalid-request',
+  'route-not-found',
+  'method-not-allowed',
+  'body-too-large',
+  'unsupported-media-type',
+  'unauthenticated',
+  'not-permitted',
+  'rate-limited',
+  'too-many-streams',
+  'state-unavailable',
+  'request-in-flight',
+  'still-busy',
+  'parsing-failed',
+  'requirement-not-parsed-in-time',
+  'internal-error',
 ] as const;
 export type GatewayCode = (typeof GATEWAY_CODES)[number];
 export type ProblemCode = GatewayCode | RejectionCode;

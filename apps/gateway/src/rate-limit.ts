@@ -31,7 +31,8 @@ export class RateLimit {
     const bucket = this.bucketOf(name, now);
     bucket.tokens = Math.min(this.burst, bucket.tokens + (now - bucket.at) * this.perMs);
     bucket.at = now;
-    if (bucket.tokens < 1) return { allowed: false, remaining: 0, retryAfterSeconds: Math.max(1, Math.ceil((1 - bucket.tokens) / this.perMs / 1000)) };
+    if (bucket.tokens < 1)
+      return { allowed: false, remaining: 0, retryAfterSeconds: Math.max(1, Math.ceil((1 - bucket.tokens) / this.perMs / 1000)) };
     bucket.tokens -= 1;
     return { allowed: true, remaining: Math.floor(bucket.tokens), retryAfterSeconds: 0 };
   }

@@ -33,8 +33,15 @@ afterAll(async () => {
 describe('a refused request', () => {
   it('names every unknown field, also deep inside, and appends nothing', async () => {
     const document = await refused({ body: { plan: { steps: [{ ...noop('a'), bogus: 1 }] }, surprise: true } });
-    expect(document).toMatchObject({ status: 400, code: 'invalid-request', type: 'urn:taskmaster:problem:invalid-request', instance: '/api/workflows/execute' });
-    expect((document['errors'] as { pointer: string }[]).map((error) => error.pointer)).toEqual(expect.arrayContaining(['/surprise', '/plan/steps/0/bogus']));
+    expect(document).toMatchObject({
+      status: 400,
+      code: 'invalid-request',
+      type: 'urn:taskmaster:problem:invalid-request',
+      instance: '/api/workflows/execute',
+    });
+    expect((document['errors'] as { pointer: string }[]).map((error) => error.pointer)).toEqual(
+      expect.arrayContaining(['/surprise', '/plan/steps/0/bogus']),
+    );
   });
 
   it.each([
@@ -53,14 +60,20 @@ describe('a refused request', () => {
     expect((document['errors'] as { pointer: string }[]).map((error) => error.pointer)).toContain(pointer);
   });
 
-  it.each(['/api/requirements/parse', '/api/audit/verify', '/api/workflows/execute'])('an unknown field is refused by POST %s', async (path) => {
-    expect(await refused({ body: { text: 'x', requirement: 'x', unknownField: 1 } }, path)).toMatchObject({ status: 400 });
-  });
+  it.each(['/api/requirements/parse', '/api/audit/verify', '/api/workflows/execute'])(
+    'an unknown field is refused by POST %s',
+    async (path) => {
+      expect(await refused({ body: { text: 'x', requirement: 'x', unknownField: 1 } }, path)).toMatchObject({ status: 400 });
+    },
+  );
 
-  it.each(['DELETE /api/workflows/wf_1', 'PUT /api/workflows/wf_1/pause', 'PUT /api/workflows/wf_1/resume'])('an unknown field is refused by %s', async (route) => {
-    const [method = '', path = ''] = route.split(' ');
-    expect(await refused({ method, body: { unknownField: 1 } }, path)).toMatchObject({ status: 400, code: 'invalid-request' });
-  });
+  it.each(['DELETE /api/workflows/wf_1', 'PUT /api/workflows/wf_1/pause', 'PUT /api/workflows/wf_1/resume'])(
+    'an unknown field is refused by %s',
+    async (route) => {
+      const [method = '', path = ''] = route.split(' ');
+      expect(await refused({ method, body: { unknownField: 1 } }, path)).toMatchObject({ status: 400, code: 'invalid-request' });
+    },
+  );
 
   it('names the steps of a cycle', async () => {
     const document = await refused({ body: { plan: { steps: [noop('a', 'c'), noop('b', 'a'), noop('c', 'b')] } } });
@@ -69,11 +82,22 @@ describe('a refused request', () => {
   });
 
   it('names a dependency that does not exist', async () => {
-    expect(await refused({ body: { plan: { steps: [noop('a', 'ghost')] } } })).toMatchObject({ status: 422, code: 'plan-unknown-dependency', detail: expect.stringContaining('ghost') });
+    expect(await refused({ body: { plan: { steps: [noop('a', 'ghost')] } } })).toMatchObject({
+      status: 422,
+      code: 'plan-unknown-dependency',
+      detail: expect.stringContaining('ghost'),
+    });
   });
 
-  it.each([['taskId', '123'], ['name', 'release']])('says what is supported where a %s is not yet', async (field, value) => {
-    expect(await refused({ body: { [field]: value } })).toMatchObject({ status: 422, code: 'unsupported-source', detail: expect.stringContaining('requirement') });
+  it.each([
+    ['taskId', '123'],
+    ['name', 'release'],
+  ])('says what is supported where a %s is not yet', async (field, value) => {
+    expect(await refused({ body: { [field]: value } })).toMatchObject({
+      status: 422,
+      code: 'unsupported-source',
+      detail: expect.stringContaining('requirement'),
+    });
   });
 
   it('is told when a body nests too deep', async () => {
@@ -94,12 +118,19 @@ describe('a refused request', () => {
   });
 
   it('is told about another media type', async () => {
-    expect(await refused({ raw: '<a/>', headers: { 'content-type': 'application/xml' } })).toMatchObject({ status: 415, code: 'unsupported-media-type' });
+    expect(await refused({ raw: '<a/>', headers: { 'content-type': 'application/xml' } })).toMatchObject({
+      status: 415,
+      code: 'unsupported-media-type',
+    });
   });
 
   it('is 404 for unknown routes and ids and 405 with Allow for a wrong method', async () => {
     expect(await problem(await call(`${under.url}/api/nothing`))).toMatchObject({ status: 404, code: 'route-not-found' });
-    for (const path of ['', '/history', '/events']) expect(await problem(await call(`${under.url}/api/workflows/wf_unknown${path}`))).toMatchObject({ status: 404, code: 'workflow-not-found' });
+    for (const path of ['', '/history', '/events'])
+      expect(await problem(await call(`${under.url}/api/workflows/wf_unknown${path}`))).toMatchObject({
+        status: 404,
+        code: 'workflow-not-found',
+      });
     expect(await problem(await call(`${under.url}/api/workflows/wf_unknown`, { method: 'DELETE' }))).toMatchObject({ status: 404 });
     const wrong = await call(`${under.url}/api/workflows/execute`, { method: 'PUT' });
     expect(wrong.status).toBe(405);
@@ -149,9 +180,13 @@ describe('access', () => {
 
   it('lets nobody see another tenant', async () => {
     under.platform.addKey('tmk_foreign', 'admin', 'elsewhere' as never);
-    const { id } = (await (await call(`${under.url}/api/workflows/execute`, { method: 'POST', body: { plan: { steps: [noop('a')] } } })).json()) as { id: string };
+    const { id } = (await (
+      await call(`${under.url}/api/workflows/execute`, { method: 'POST', body: { plan: { steps: [noop('a')] } } })
+    ).json()) as { id: string };
     for (const path of ['', '/history', '/events']) {
-      expect((await call(`${under.url}/api/workflows/${id}${path}`, { role: null, headers: { 'x-api-key': 'tmk_foreign' } })).status).toBe(404);
+      expect((await call(`${under.url}/api/workflows/${id}${path}`, { role: null, headers: { 'x-api-key': 'tmk_foreign' } })).status).toBe(
+        404,
+      );
     }
   });
 

@@ -21,10 +21,25 @@ export class RequirementsController {
   @Post('parse')
   @HttpCode(HttpStatus.OK)
   async parse(@Body() body: ParseRequirementDto, @Req() request: FastifyRequest): Promise<object> {
-    const plan = { steps: [{ id: STEP_ID, title: 'Understand the requirement', kind: 'requirements.parse' as const, input: { text: body.text, context: body.context ?? {} } }] };
-    const workflow = workflowRequestOf({ plan, profile: 'simple', title: 'Understand a requirement', context: body.context ?? {} }, this.defaults);
+    const plan = {
+      steps: [
+        {
+          id: STEP_ID,
+          title: 'Understand the requirement',
+          kind: 'requirements.parse' as const,
+          input: { text: body.text, context: body.context ?? {} },
+        },
+      ],
+    };
+    const workflow = workflowRequestOf(
+      { plan, profile: 'simple', title: 'Understand a requirement', context: body.context ?? {} },
+      this.defaults,
+    );
     const { id, finished } = await this.executions.start(workflow, request, waitSecondsOf(request) || WAIT_SECONDS_DEFAULT);
-    if (finished === null) throw new Problem('requirement-not-parsed-in-time', `Workflow ${id} goes on; look at /api/workflows/${id}.`, { members: { workflowId: id } });
+    if (finished === null)
+      throw new Problem('requirement-not-parsed-in-time', `Workflow ${id} goes on; look at /api/workflows/${id}.`, {
+        members: { workflowId: id },
+      });
     return { workflowId: id, ...outputOf(finished) };
   }
 }
@@ -32,7 +47,9 @@ export class RequirementsController {
 function outputOf(workflow: WorkflowView): object {
   const step = workflow.steps.find((candidate: StepView) => (candidate.id as string) === STEP_ID);
   if (workflow.outcome !== 'completed' || step?.output === undefined) {
-    throw new Problem('parsing-failed', step?.error?.message ?? workflow.reason ?? 'The step ended without a result.', { members: { workflowId: workflow.id } });
+    throw new Problem('parsing-failed', step?.error?.message ?? workflow.reason ?? 'The step ended without a result.', {
+      members: { workflowId: workflow.id },
+    });
   }
   return step.output;
 }

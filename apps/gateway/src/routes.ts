@@ -7,7 +7,12 @@ interface KnownRoute {
 
 const escape = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 const regexOf = (pattern: string): RegExp =>
-  new RegExp(`^${pattern.split('/').map((part) => (part.startsWith(':') ? '[^/]+' : escape(part))).join('/')}/?$`);
+  new RegExp(
+    `^${pattern
+      .split('/')
+      .map((part) => (part.startsWith(':') ? '[^/]+' : escape(part)))
+      .join('/')}/?$`,
+  );
 
 /** The routes of this process, as they are registered: answers which methods a path takes, so that 405 differs from 404. */
 export class RouteBook {

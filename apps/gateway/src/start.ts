@@ -24,9 +24,20 @@ export async function startGateway(config: GatewayConfig): Promise<RunningGatewa
   if (config.ENABLE_NLP) probes.push(workerProbe('nlp', consumerOf('nlp-service'), { asker, broker }));
   if (config.ENABLE_AGENT_COORDINATION) probes.push(workerProbe('agentCoordinator', consumerOf('agent-coordinator'), { asker, broker }));
   const gateway = await createGateway({
-    sender, asker, probes, feed: new BrokerFeed(broker), metrics: createMetrics({ service: 'gateway' }), log: logger,
-    defaults: { timeoutMs: config.DEFAULT_WORKFLOW_TIMEOUT, enableNlp: config.ENABLE_NLP, enableAgentCoordination: config.ENABLE_AGENT_COORDINATION },
-    authentication: config.ENABLE_AUTH, requestsPerMinute: config.RATE_LIMIT_PER_MINUTE, now: () => performance.now(),
+    sender,
+    asker,
+    probes,
+    feed: new BrokerFeed(broker),
+    metrics: createMetrics({ service: 'gateway' }),
+    log: logger,
+    defaults: {
+      timeoutMs: config.DEFAULT_WORKFLOW_TIMEOUT,
+      enableNlp: config.ENABLE_NLP,
+      enableAgentCoordination: config.ENABLE_AGENT_COORDINATION,
+    },
+    authentication: config.ENABLE_AUTH,
+    requestsPerMinute: config.RATE_LIMIT_PER_MINUTE,
+    now: () => performance.now(),
   });
   return { gateway, logger, port: await gateway.listen(config.GATEWAY_HOST, config.GATEWAY_PORT), closeBroker: () => broker.close() };
 }

@@ -28,6 +28,10 @@ export const edgeValidation = (): ValidationPipe =>
     validationError: { target: false, value: false },
     exceptionFactory: (errors) => {
       const details = detailsOf(errors);
-      return new Problem('invalid-request', details[0] === undefined ? 'The request is not valid.' : `${details[0].pointer ?? ''}: ${details[0].detail}`, { errors: details });
+      return new Problem(
+        'invalid-request',
+        details[0] === undefined ? 'The request is not valid.' : `${details[0].pointer ?? ''}: ${details[0].detail}`,
+        { errors: details },
+      );
     },
   });

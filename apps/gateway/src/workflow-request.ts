@@ -1,4 +1,13 @@
-import type { JsonObject, PlanDraft, RepositoryRef, TaskId, ValidationCommand, WorkflowOptions, WorkflowRequest, WorkflowSource } from '@taskmaster/contracts';
+import type {
+  JsonObject,
+  PlanDraft,
+  RepositoryRef,
+  TaskId,
+  ValidationCommand,
+  WorkflowOptions,
+  WorkflowRequest,
+  WorkflowSource,
+} from '@taskmaster/contracts';
 import type { ExecuteWorkflowDto, RepositoryDto } from './dto/execute-workflow.dto.js';
 import { Problem } from './problem.js';
 
@@ -35,8 +44,13 @@ export function workflowRequestOf(dto: ExecuteWorkflowDto, defaults: RequestDefa
 function sourceOf(dto: ExecuteWorkflowDto): WorkflowSource {
   const given = SOURCES.filter((name) => dto[name] !== undefined);
   if (given.length !== 1) {
-    const detail = given.length === 0 ? 'Give one of requirement, taskId, name and plan.' : `Give exactly one of requirement, taskId, name and plan, not ${given.join(' and ')}.`;
-    throw new Problem('invalid-request', detail, { errors: given.length === 0 ? [{ pointer: '', detail }] : given.map((name) => ({ pointer: `/${name}`, detail })) });
+    const detail =
+      given.length === 0
+        ? 'Give one of requirement, taskId, name and plan.'
+        : `Give exactly one of requirement, taskId, name and plan, not ${given.join(' and ')}.`;
+    throw new Problem('invalid-request', detail, {
+      errors: given.length === 0 ? [{ pointer: '', detail }] : given.map((name) => ({ pointer: `/${name}`, detail })),
+    });
   }
   if (dto.plan !== undefined) return { kind: 'plan', plan: plain(dto.plan) as unknown as PlanDraft };
   if (dto.taskId !== undefined) return { kind: 'task', taskId: dto.taskId as TaskId };

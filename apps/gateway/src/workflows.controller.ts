@@ -39,7 +39,11 @@ export class WorkflowsController {
 
   @Post('execute')
   @HttpCode(HttpStatus.ACCEPTED)
-  async execute(@Body() body: ExecuteWorkflowDto, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
+  async execute(
+    @Body() body: ExecuteWorkflowDto,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
     const waitSeconds = waitSecondsOf(request);
     const { id, accepted, finished } = await this.executions.start(workflowRequestOf(body, this.defaults), request, waitSeconds);
     const links = linksOf(id);
@@ -52,22 +56,35 @@ export class WorkflowsController {
   }
 
   @Get()
-  async list(@Query() query: ListWorkflowsDto, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
+  async list(
+    @Query() query: ListWorkflowsDto,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
     const limit = query.limit ?? PAGE_ITEMS_DEFAULT;
     const page = await this.asker.ask('ListWorkflows', {
-      tenantId: identityOf(request).tenantId, limit,
+      tenantId: identityOf(request).tenantId,
+      limit,
       ...(query.status === undefined ? {} : { status: query.status }),
       ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
     });
     if (page.nextCursor !== undefined) {
-      const next = new URLSearchParams({ limit: String(limit), cursor: page.nextCursor, ...(query.status === undefined ? {} : { status: query.status }) });
+      const next = new URLSearchParams({
+        limit: String(limit),
+        cursor: page.nextCursor,
+        ...(query.status === undefined ? {} : { status: query.status }),
+      });
       void reply.header('link', `</api/workflows?${next.toString()}>; rel="next"`);
     }
     return page;
   }
 
   @Get(':id')
-  async get(@Param() params: WorkflowIdDto, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<object | undefined> {
+  async get(
+    @Param() params: WorkflowIdDto,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object | undefined> {
     const view = await this.find(params.id, request);
     const etag = etagOf(view);
     void reply.header('etag', etag);
@@ -104,7 +121,11 @@ export class WorkflowsController {
   private async steer(id: string, request: FastifyRequest, command: ClientCommand): Promise<object> {
     const trace = traceOf(request);
     const accepted: Accepted = await sendClientCommand(this.sender, {
-      identity: identityOf(request), idempotencyKey: idempotencyKeyOf(request), workflowId: workflowIdFrom(id), command, correlationId: id,
+      identity: identityOf(request),
+      idempotencyKey: idempotencyKeyOf(request),
+      workflowId: workflowIdFrom(id),
+      command,
+      correlationId: id,
       ...(trace === undefined ? {} : { traceparent: trace }),
     });
     return { id, workflowId: id, status: 'accepted', version: accepted.version, links: linksOf(id) };
@@ -127,4 +148,7 @@ function workflowIdFrom(text: string): WorkflowId {
 
 const etagOf = (view: WorkflowView): string => `"${String(view.version)}"`;
 const matches = (header: string | string[] | undefined, etag: string): boolean =>
-  header !== undefined && String(header).split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);
+  header !== undefined &&
+  String(header)
+    .split(',')
+    .some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);

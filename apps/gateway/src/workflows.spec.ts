@@ -6,7 +6,8 @@ const FIVE = { plan: { steps: [noop('a'), noop('b', 'a'), noop('c', 'a'), noop('
 
 let under: GatewayUnderTest;
 const json = async (response: Response): Promise<Record<string, unknown>> => (await response.json()) as Record<string, unknown>;
-const execute = (body: unknown, headers: Record<string, string> = {}): Promise<Response> => call(`${under.url}/api/workflows/execute`, { method: 'POST', body, headers });
+const execute = (body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
+  call(`${under.url}/api/workflows/execute`, { method: 'POST', body, headers });
 
 beforeAll(async () => {
   under = await startGateway();
@@ -60,7 +61,11 @@ describe('executing a workflow', () => {
 
   it('takes a requirement with the cicd profile by default', async () => {
     const { id } = await json(await execute({ requirement: 'Add a health endpoint', repository: { url: '/srv/repo.git' } }));
-    expect(await json(await call(`${under.url}/api/workflows/${String(id)}`))).toMatchObject({ profile: 'cicd', requirement: 'Add a health endpoint', repository: { branch: 'main', forge: 'local' } });
+    expect(await json(await call(`${under.url}/api/workflows/${String(id)}`))).toMatchObject({
+      profile: 'cicd',
+      requirement: 'Add a health endpoint',
+      repository: { branch: 'main', forge: 'local' },
+    });
   });
 });
 
@@ -82,7 +87,9 @@ describe('looking at a workflow', () => {
 
   it('tells the history with its metrics', async () => {
     const { id } = await json(await execute(FIVE, { prefer: 'wait=10' }));
-    expect(await json(await call(`${under.url}/api/workflows/${String(id)}/history`))).toMatchObject({ metrics: { total_transitions: expect.any(Number) } });
+    expect(await json(await call(`${under.url}/api/workflows/${String(id)}/history`))).toMatchObject({
+      metrics: { total_transitions: expect.any(Number) },
+    });
   });
 });
 

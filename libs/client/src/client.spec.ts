@@ -23,11 +23,16 @@ const problem = (response: ServerResponse, status: number, code: string, headers
   response.writeHead(status, { 'content-type': 'application/problem+json', ...headers });
   response.end(JSON.stringify({ type: `urn:x:${code}`, title: 'No', status, detail: 'because', code, allowedTransitions: ['failed'] }));
 };
-const sse = (position: number, type = 'StepReadied'): string => `id: ${String(position)}\nevent: ${type}\ndata: ${JSON.stringify({ position, type, stream: 'workflow-w', version: position, at: '', data: {} })}\n\n`;
+const sse = (position: number, type = 'StepReadied'): string =>
+  `id: ${String(position)}\nevent: ${type}\ndata: ${JSON.stringify({ position, type, stream: 'workflow-w', version: position, at: '', data: {} })}\n\n`;
 
 describe('a refusal', () => {
   it('is an error with the code and the members of the document', async () => {
-    const client = createClient({ baseUrl: await serve((_request, response) => { problem(response, 409, 'invalid-transition'); }) });
+    const client = createClient({
+      baseUrl: await serve((_request, response) => {
+        problem(response, 409, 'invalid-transition');
+      }),
+    });
     const error = await client.pause('wf_1').catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ProblemError);
     expect(error).toMatchObject({ code: 'invalid-transition', status: 409, problem: { allowedTransitions: ['failed'] } });
@@ -48,7 +53,11 @@ describe('a refusal', () => {
   });
 
   it('by something that is not the platform says so', async () => {
-    const client = createClient({ baseUrl: await serve((_request, response) => { response.writeHead(404).end('<html>'); }) });
+    const client = createClient({
+      baseUrl: await serve((_request, response) => {
+        response.writeHead(404).end('<html>');
+      }),
+    });
     await expect(client.getWorkflow('x')).rejects.toMatchObject({ code: 'unexpected-answer', status: 404 });
   });
 });
@@ -63,7 +72,11 @@ describe('a platform that nobody runs', () => {
 
 describe('the health of a platform', () => {
   it('is an answer also when it is down', async () => {
-    const client = createClient({ baseUrl: await serve((_request, response) => { response.writeHead(503).end(JSON.stringify({ status: 'down', components: {} })); }) });
+    const client = createClient({
+      baseUrl: await serve((_request, response) => {
+        response.writeHead(503).end(JSON.stringify({ status: 'down', components: {} }));
+      }),
+    });
     expect(await client.health()).toMatchObject({ status: 'down' });
   });
 });
@@ -87,7 +100,9 @@ describe('events', () => {
 
   it('end at once when the reader stops', async () => {
     const stop = new AbortController();
-    const baseUrl = await serve((_request, response) => { response.writeHead(200, { 'content-type': 'text/event-stream' }).write(sse(1)); });
+    const baseUrl = await serve((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write(sse(1));
+    });
     const seen: LiveEvent[] = [];
     for await (const event of createClient({ baseUrl }).events({ signal: stop.signal })) {
       seen.push(event);
@@ -97,7 +112,11 @@ describe('events', () => {
   });
 
   it('of an unknown workflow are a refusal, not an endless try', async () => {
-    const client = createClient({ baseUrl: await serve((_request, response) => { problem(response, 404, 'workflow-not-found'); }) });
+    const client = createClient({
+      baseUrl: await serve((_request, response) => {
+        problem(response, 404, 'workflow-not-found');
+      }),
+    });
     await expect(client.events({ workflowId: 'ghost' }).next()).rejects.toMatchObject({ code: 'workflow-not-found' });
   });
 });

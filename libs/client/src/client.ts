@@ -2,8 +2,22 @@ import type { LogReport, WorkflowView } from '@taskmaster/contracts';
 import { readEventStream } from './event-stream.js';
 import { problemErrorOf, ProblemError } from './problem-error.js';
 import type {
-  AgentPage, CommandOptions, EventPage, EventPageRequest, EventsRequest, ExecuteAnswer, ExecuteOptions, ExecuteRequest, ListRequest, LiveEvent, ParsedRequirement, PlatformHealth,
-  RequestOptions, WorkflowHistory, WorkflowLinks, WorkflowPage,
+  AgentPage,
+  CommandOptions,
+  EventPage,
+  EventPageRequest,
+  EventsRequest,
+  ExecuteAnswer,
+  ExecuteOptions,
+  ExecuteRequest,
+  ListRequest,
+  LiveEvent,
+  ParsedRequirement,
+  PlatformHealth,
+  RequestOptions,
+  WorkflowHistory,
+  WorkflowLinks,
+  WorkflowPage,
 } from './shapes.js';
 import { pause, Transport, type ClientOptions } from './transport.js';
 
@@ -31,14 +45,21 @@ export interface Client {
 export function createClient(options: ClientOptions): Client {
   const transport = new Transport(options);
   const steer = async (method: 'PUT' | 'DELETE', path: string, given: CommandOptions & { readonly reason?: string }): Promise<void> => {
-    await transport.call({ method, path, body: given.reason === undefined ? {} : { reason: given.reason }, headers: keyed(given), signal: given.signal });
+    await transport.call({
+      method,
+      path,
+      body: given.reason === undefined ? {} : { reason: given.reason },
+      headers: keyed(given),
+      signal: given.signal,
+    });
   };
   return {
     execute: (request, given = {}) => execute(transport, request, given),
     getWorkflow: (id, given = {}) => transport.json({ method: 'GET', path: pathOf(id), signal: given.signal }),
     listWorkflows: ({ signal, ...query } = {}) => transport.json({ method: 'GET', path: '/api/workflows', query: { ...query }, signal }),
     history: (id, given = {}) => transport.json({ method: 'GET', path: `${pathOf(id)}/history`, signal: given.signal }),
-    listEvents: ({ workflowId, signal, ...query } = {}) => transport.json({ method: 'GET', path: eventsPath(workflowId), query: { ...query }, signal }),
+    listEvents: ({ workflowId, signal, ...query } = {}) =>
+      transport.json({ method: 'GET', path: eventsPath(workflowId), query: { ...query }, signal }),
     events: (request = {}) => followEvents(transport, request),
     cancel: (id, given = {}) => steer('DELETE', pathOf(id), given),
     pause: (id, given = {}) => steer('PUT', `${pathOf(id)}/pause`, given),
@@ -47,17 +68,31 @@ export function createClient(options: ClientOptions): Client {
     health: (given = {}) => health(transport, given),
     verify: (given = {}) => transport.json({ method: 'POST', path: '/api/audit/verify', body: {}, signal: given.signal }),
     parse: (text, { context, ...given } = {}) =>
-      transport.json({ method: 'POST', path: '/api/requirements/parse', body: { text, ...(context === undefined ? {} : { context }) }, headers: keyed(given), signal: given.signal }),
+      transport.json({
+        method: 'POST',
+        path: '/api/requirements/parse',
+        body: { text, ...(context === undefined ? {} : { context }) },
+        headers: keyed(given),
+        signal: given.signal,
+      }),
   };
 }
 
 const pathOf = (id: string): string => `/api/workflows/${encodeURIComponent(id)}`;
 const eventsPath = (id: string | undefined): string => (id === undefined ? '/api/events' : `${pathOf(id)}/events`);
-const keyed = (options: CommandOptions): Record<string, string> => ({ 'idempotency-key': options.idempotencyKey ?? globalThis.crypto.randomUUID() });
+const keyed = (options: CommandOptions): Record<string, string> => ({
+  'idempotency-key': options.idempotencyKey ?? globalThis.crypto.randomUUID(),
+});
 
 async function execute(transport: Transport, request: ExecuteRequest, options: ExecuteOptions): Promise<ExecuteAnswer> {
   const prefer = options.waitSeconds === undefined ? {} : { prefer: `wait=${String(options.waitSeconds)}` };
-  const response = await transport.call({ method: 'POST', path: '/api/workflows/execute', body: request, headers: { ...keyed(options), ...prefer }, signal: options.signal });
+  const response = await transport.call({
+    method: 'POST',
+    path: '/api/workflows/execute',
+    body: request,
+    headers: { ...keyed(options), ...prefer },
+    signal: options.signal,
+  });
   const body = (await response.json()) as { readonly workflowId: string; readonly links: WorkflowLinks };
   return { workflowId: body.workflowId, links: body.links, finished: response.status === 200 ? (body as unknown as WorkflowView) : null };
 }
@@ -65,7 +100,10 @@ async function execute(transport: Transport, request: ExecuteRequest, options: E
 /** A platform that is down answers 503 with the same report, which is an answer here and not a refusal. */
 async function health(transport: Transport, { signal }: RequestOptions): Promise<PlatformHealth> {
   const response = await transport.fetch({ method: 'GET', path: '/api/health', signal });
-  const report = (await response.clone().json().catch(() => null)) as PlatformHealth | null;
+  const report = (await response
+    .clone()
+    .json()
+    .catch(() => null)) as PlatformHealth | null;
   if (report !== null && typeof report.components === 'object') return report;
   throw await problemErrorOf(response);
 }
@@ -77,7 +115,7 @@ async function* followEvents(transport: Transport, request: EventsRequest): Asyn
   const { workflowId, signal, onReconnect } = request;
   let after = request.after;
   const stopped = (): boolean => signal?.aborted === true;
-  for (let failures = 0; !stopped(); ) {
+  for (let failures = 0; !stopped();) {
     try {
       const headers = { accept: 'text/event-stream', ...(after === undefined ? {} : { 'last-event-id': String(after) }) };
       const response = await transport.once({ method: 'GET', path: eventsPath(workflowId), headers, signal });

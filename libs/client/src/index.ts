@@ -2,8 +2,23 @@ export { createClient, type Client } from './client.js';
 export { readEventStream, type ServerSentEvent } from './event-stream.js';
 export { ConnectionError, ProblemError, type ProblemDocument, type ProblemPointer } from './problem-error.js';
 export type {
-  AgentPage, CommandOptions, EventPage, EventPageRequest, EventsRequest, ExecuteAnswer, ExecuteOptions, ExecuteRequest, ExecuteSource, ListRequest, LiveEvent, ParsedRequirement,
-  PlatformHealth, RequestOptions, WorkflowHistory, WorkflowLinks, WorkflowPage,
+  AgentPage,
+  CommandOptions,
+  EventPage,
+  EventPageRequest,
+  EventsRequest,
+  ExecuteAnswer,
+  ExecuteOptions,
+  ExecuteRequest,
+  ExecuteSource,
+  ListRequest,
+  LiveEvent,
+  ParsedRequirement,
+  PlatformHealth,
+  RequestOptions,
+  WorkflowHistory,
+  WorkflowLinks,
+  WorkflowPage,
 } from './shapes.js';
 export type { ClientOptions } from './transport.js';
 export { allowedTransitions, PROFILES, profileOf, type Profile } from '@taskmaster/workflow';

@@ -1,14 +1,25 @@
 import type {
-  AgentView, DelegationPolicy, InterpreterUse, JsonObject, PlanDraft, Priority, ProfileName, RecordedEvent, RequirementItem, RequirementMetadata, TransitionRecord,
-  WorkflowMetrics, WorkflowOptions, WorkflowStatus, WorkflowSummary, WorkflowView,
+  AgentView,
+  DelegationPolicy,
+  InterpreterUse,
+  JsonObject,
+  PlanDraft,
+  Priority,
+  ProfileName,
+  RecordedEvent,
+  RequirementItem,
+  RequirementMetadata,
+  TransitionRecord,
+  WorkflowMetrics,
+  WorkflowOptions,
+  WorkflowStatus,
+  WorkflowSummary,
+  WorkflowView,
 } from '@taskmaster/contracts';
 
 /** What to deliver: exactly one of these. */
 export type ExecuteSource =
-  | { readonly requirement: string }
-  | { readonly plan: PlanDraft }
-  | { readonly taskId: string }
-  | { readonly name: string };
+  { readonly requirement: string } | { readonly plan: PlanDraft } | { readonly taskId: string } | { readonly name: string };
 
 export type ExecuteRequest = ExecuteSource & {
   readonly profile?: ProfileName;

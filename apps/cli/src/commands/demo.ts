@@ -12,7 +12,8 @@ import type { Run } from '../run/run.js';
 import { durationText, painter } from '../terminal.js';
 import { isInterruption } from './up.js';
 
-const REQUIREMENT = 'Create a REST API for user management with authentication, including login, registration, and password reset functionality';
+const REQUIREMENT =
+  'Create a REST API for user management with authentication, including login, registration, and password reset functionality';
 
 export interface DemoOptions {
   readonly repo?: string;
@@ -37,11 +38,24 @@ export async function demo(options: DemoOptions, around: Surroundings): Promise<
   const { signal } = interruption;
   let platform: Platform | undefined;
   try {
-    const folder = join(data, 'repositories', `${new Date().toISOString().slice(0, 19).replace(/[-:]/g, '')}-${randomBytes(3).toString('hex')}`);
+    const folder = join(
+      data,
+      'repositories',
+      `${new Date().toISOString().slice(0, 19).replace(/[-:]/g, '')}-${randomBytes(3).toString('hex')}`,
+    );
     const { talk } = around.terminal;
     // The port is a free one: the demo never stands in the way of what listens on 3000.
-    platform = await startPlatform({ env: around.env, data, port: 0, signal, onProgress: (message) => { talk(`${message}\n`); } });
-    const repository = options.repo === undefined ? await makeSampleRepository(folder, around.env) : await cloneRepository(options.repo, folder, around);
+    platform = await startPlatform({
+      env: around.env,
+      data,
+      port: 0,
+      signal,
+      onProgress: (message) => {
+        talk(`${message}\n`);
+      },
+    });
+    const repository =
+      options.repo === undefined ? await makeSampleRepository(folder, around.env) : await cloneRepository(options.repo, folder, around);
     introduce(platform, repository, around);
     const client = createClient({ baseUrl: platform.address, apiKey: platform.apiKey });
     const delivery = await deliver(client, { repository, requirement: options.requirement ?? REQUIREMENT, signal }, around);
@@ -65,40 +79,70 @@ export async function demo(options: DemoOptions, around: Surroundings): Promise<
 
 function introduce(platform: Platform, repository: DemoRepository, { terminal }: Surroundings): void {
   const paint = painter(terminal.colour);
-  const what = repository.clonedFrom === undefined ? 'a small sample package with passing tests' : `a clone of ${repository.clonedFrom} (yours is not touched)`;
-  terminal.talk([
-    `platform     ${platform.address} after ${durationText(platform.startedInMs)}, data in ${platform.data}`,
-    `repository   ${what}, branch ${repository.branch}`,
-    `interpreter  ${platform.interpreter === 'offline' ? paint('yellow', 'offline: rules of language, no model') : platform.interpreter}`,
-    ...(platform.simulatedAgent ? [paint('yellow', 'agent        SIMULATED: writes a small marked module and its test for each step, does not implement the requirement')] : []),
-    '', '',
-  ].join('\n'));
+  const what =
+    repository.clonedFrom === undefined
+      ? 'a small sample package with passing tests'
+      : `a clone of ${repository.clonedFrom} (yours is not touched)`;
+  terminal.talk(
+    [
+      `platform     ${platform.address} after ${durationText(platform.startedInMs)}, data in ${platform.data}`,
+      `repository   ${what}, branch ${repository.branch}`,
+      `interpreter  ${platform.interpreter === 'offline' ? paint('yellow', 'offline: rules of language, no model') : platform.interpreter}`,
+      ...(platform.simulatedAgent
+        ? [
+            paint(
+              'yellow',
+              'agent        SIMULATED: writes a small marked module and its test for each step, does not implement the requirement',
+            ),
+          ]
+        : []),
+      '',
+      '',
+    ].join('\n'),
+  );
 }
 
-async function deliver(client: Client, ask: { readonly repository: DemoRepository; readonly requirement: string; readonly signal: AbortSignal }, { terminal }: Surroundings): Promise<Delivery> {
+async function deliver(
+  client: Client,
+  ask: { readonly repository: DemoRepository; readonly requirement: string; readonly signal: AbortSignal },
+  { terminal }: Surroundings,
+): Promise<Delivery> {
   const { repository, requirement, signal } = ask;
   const began = performance.now();
-  const { workflowId } = await client.execute({ requirement, profile: 'cicd', repository: { url: repository.path, branch: repository.branch, forge: 'local' } }, { signal });
+  const { workflowId } = await client.execute(
+    { requirement, profile: 'cicd', repository: { url: repository.path, branch: repository.branch, forge: 'local' } },
+    { signal },
+  );
   const run = await followRun({ client, terminal, signal }, workflowId);
   const elapsedMs = performance.now() - began;
   return { run, repository, elapsedMs, report: await client.verify({ signal }) };
 }
 
 /** Says what came of it, on stdout. */
-async function conclude(delivery: Delivery, { platform, options }: { platform: Platform; options: DemoOptions }, around: Surroundings): Promise<ExitCode> {
+async function conclude(
+  delivery: Delivery,
+  { platform, options }: { platform: Platform; options: DemoOptions },
+  around: Surroundings,
+): Promise<ExitCode> {
   const { run, repository, elapsedMs, report } = delivery;
   const { terminal, env } = around;
   const broken = report.invariants.filter((invariant) => invariant.violations.length > 0);
   const merged = run.ended?.outcome === 'completed' ? run.pullRequest?.commit : undefined;
   const exit = merged !== undefined && broken.length === 0 ? EXIT.ok : EXIT.failed;
   if (options.json === true) {
-    terminal.out(`${JSON.stringify({ workflowId: run.workflowId, outcome: run.ended?.outcome ?? null, reason: run.ended?.reason ?? null, commit: merged ?? null, repository: repository.path, branch: repository.branch, events: run.events, elapsedMs: Math.round(elapsedMs), invariants: report.invariants })}\n`);
+    terminal.out(
+      `${JSON.stringify({ workflowId: run.workflowId, outcome: run.ended?.outcome ?? null, reason: run.ended?.reason ?? null, commit: merged ?? null, repository: repository.path, branch: repository.branch, events: run.events, elapsedMs: Math.round(elapsedMs), invariants: report.invariants })}\n`,
+    );
     return exit;
   }
   const paint = painter(terminal.colour);
-  const lines = merged === undefined
-    ? [paint('red', `Not merged: ${run.ended?.outcome ?? 'unfinished'}: ${run.ended?.reason ?? ''}`), ...[...run.steps.values()].filter((step) => step.mark === 'failed').map((step) => `  ${step.title}: ${step.note ?? ''}`)]
-    : [paint('green', `Merged ${merged}`), '', await changedFiles(repository, merged, env)];
+  const lines =
+    merged === undefined
+      ? [
+          paint('red', `Not merged: ${run.ended?.outcome ?? 'unfinished'}: ${run.ended?.reason ?? ''}`),
+          ...[...run.steps.values()].filter((step) => step.mark === 'failed').map((step) => `  ${step.title}: ${step.note ?? ''}`),
+        ]
+      : [paint('green', `Merged ${merged}`), '', await changedFiles(repository, merged, env)];
   lines.push('', ...facts(delivery, platform, broken.length), ...whereNext(delivery, platform, options));
   terminal.out(`${lines.join('\n')}\n`);
   return exit;
@@ -106,7 +150,9 @@ async function conclude(delivery: Delivery, { platform, options }: { platform: P
 
 function facts({ run, repository, elapsedMs, report }: Delivery, platform: Platform, broken: number): readonly string[] {
   const checked = report.invariants.reduce((sum, invariant) => sum + invariant.checked, 0);
-  const violations = report.invariants.flatMap((invariant) => invariant.violations.map((violation) => `             ${String(invariant.number)} ${invariant.name}: ${violation}`));
+  const violations = report.invariants.flatMap((invariant) =>
+    invariant.violations.map((violation) => `             ${String(invariant.number)} ${invariant.name}: ${violation}`),
+  );
   return [
     `result       ${repository.path} (branch ${repository.branch})`,
     `events       ${String(run.events)} of this workflow, ${String(report.head)} in the log`,
@@ -119,12 +165,14 @@ function facts({ run, repository, elapsedMs, report }: Delivery, platform: Platf
 
 function whereNext({ run, repository }: Delivery, platform: Platform, options: DemoOptions): readonly string[] {
   const { clonedFrom, path, branch } = repository;
-  const fetch = clonedFrom === undefined || clonedFrom.includes('://')
-    ? `git clone ${path} ${basename(path, '.git')}`
-    : `git -C ${clonedFrom} fetch ${path} ${branch}:taskmaster-${branch}`;
+  const fetch =
+    clonedFrom === undefined || clonedFrom.includes('://')
+      ? `git clone ${path} ${basename(path, '.git')}`
+      : `git -C ${clonedFrom} fetch ${path} ${branch}:taskmaster-${branch}`;
   const start = options.keep === true ? [] : [`  npx task-master up --data ${platform.data}    then, in another terminal:`];
   return [
-    '', 'look further:',
+    '',
+    'look further:',
     `  ${fetch}`,
     `  git -C ${path} log --graph --stat ${branch}`,
     ...start,

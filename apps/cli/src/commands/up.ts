@@ -16,9 +16,15 @@ export async function up(options: UpOptions, around: Surroundings): Promise<Exit
   const interruption = listenForInterruption();
   try {
     const platform = await startPlatform({
-      env: around.env, data: options.data, port: options.port, watch: options.watch, signal: interruption.signal,
+      env: around.env,
+      data: options.data,
+      port: options.port,
+      watch: options.watch,
+      signal: interruption.signal,
       simulatedAgent: options.simulated === true ? 'always' : 'auto',
-      onProgress: (message) => { around.terminal.talk(`${message}\n`); },
+      onProgress: (message) => {
+        around.terminal.talk(`${message}\n`);
+      },
     });
     around.terminal.talk(`${(await describePlatform(platform, around)).join('\n')}\n`);
     const end = await platform.ended;
@@ -39,7 +45,10 @@ export const isInterruption = (error: unknown, signal: AbortSignal): boolean => 
 export async function describePlatform(platform: Platform, { terminal }: Surroundings): Promise<readonly string[]> {
   const paint = painter(terminal.colour);
   const agents = await createClient({ baseUrl: platform.address, apiKey: platform.apiKey }).agents();
-  const names = agents.items.map(({ profile, available }) => `${profile.name} (${profile.type}${profile.simulated ? ', SIMULATED' : ''}${available ? '' : ', unavailable'})`);
+  const names = agents.items.map(
+    ({ profile, available }) =>
+      `${profile.name} (${profile.type}${profile.simulated ? ', SIMULATED' : ''}${available ? '' : ', unavailable'})`,
+  );
   const row = (name: string, value: string): string => `  ${name.padEnd(12)} ${value}`;
   return [
     '',
@@ -49,9 +58,26 @@ export async function describePlatform(platform: Platform, { terminal }: Surroun
     row('data', platform.data),
     row('API key', `in ${platform.apiKeyFile}`),
     row('logs', platform.logs),
-    row('interpreter', platform.interpreter === 'offline' ? paint('yellow', 'offline: rules of language, no model (set ANTHROPIC_API_KEY for one)') : platform.interpreter),
-    row('agents', names.length === 0 ? paint('yellow', 'none yet') : names.map((name) => (name.includes('SIMULATED') ? paint('yellow', name) : name)).join(', ')),
-    ...(platform.simulatedAgent ? [paint('yellow', '  SIMULATED: no real agent is configured; the simulated agent writes marked modules and does not implement requirements.')] : []),
+    row(
+      'interpreter',
+      platform.interpreter === 'offline'
+        ? paint('yellow', 'offline: rules of language, no model (set ANTHROPIC_API_KEY for one)')
+        : platform.interpreter,
+    ),
+    row(
+      'agents',
+      names.length === 0
+        ? paint('yellow', 'none yet')
+        : names.map((name) => (name.includes('SIMULATED') ? paint('yellow', name) : name)).join(', '),
+    ),
+    ...(platform.simulatedAgent
+      ? [
+          paint(
+            'yellow',
+            '  SIMULATED: no real agent is configured; the simulated agent writes marked modules and does not implement requirements.',
+          ),
+        ]
+      : []),
     paint('dim', '  Ctrl-C stops it.'),
     '',
   ];

@@ -22,8 +22,13 @@ export interface ListOptions {
 
 export async function listWorkflows(client: Client, options: ListOptions, around: Surroundings): Promise<ExitCode> {
   const status = WORKFLOW_STATUSES.find((known) => known === options.status);
-  if (options.status !== undefined && status === undefined) throw new CommandFault(`${options.status} is not a status; one of ${WORKFLOW_STATUSES.join(', ')} is.`, EXIT.usage);
-  const page = await client.listWorkflows({ limit: options.limit, ...(status === undefined ? {} : { status }), ...(options.cursor === undefined ? {} : { cursor: options.cursor }) });
+  if (options.status !== undefined && status === undefined)
+    throw new CommandFault(`${options.status} is not a status; one of ${WORKFLOW_STATUSES.join(', ')} is.`, EXIT.usage);
+  const page = await client.listWorkflows({
+    limit: options.limit,
+    ...(status === undefined ? {} : { status }),
+    ...(options.cursor === undefined ? {} : { cursor: options.cursor }),
+  });
   if (options.json === true) print(around, page);
   else around.terminal.out(`${tableOf(page.items, around).join('\n')}\n`);
   if (page.nextCursor !== undefined && options.json !== true) around.terminal.talk(`more: --cursor ${page.nextCursor}\n`);
@@ -31,7 +36,14 @@ export async function listWorkflows(client: Client, options: ListOptions, around
 }
 
 const STATUS_INK: Readonly<Record<WorkflowStatus, 'green' | 'red' | 'yellow' | 'cyan' | 'dim'>> = {
-  completed: 'green', failed: 'red', cancelled: 'yellow', running: 'cyan', pending: 'dim', waiting: 'yellow', blocked: 'yellow', paused: 'yellow',
+  completed: 'green',
+  failed: 'red',
+  cancelled: 'yellow',
+  running: 'cyan',
+  pending: 'dim',
+  waiting: 'yellow',
+  blocked: 'yellow',
+  paused: 'yellow',
 };
 
 /** Workflows as aligned lines; the title takes what is left of the line. */
@@ -39,44 +51,76 @@ export function tableOf(items: readonly WorkflowSummary[], { terminal }: Surroun
   if (items.length === 0) return ['no workflows'];
   const paint = painter(terminal.colour);
   const width = Math.max(10, terminal.columns() - 36 - 11 - 20 - 6);
-  return items.map((item) => `${pad(item.id, 36)} ${paint(STATUS_INK[item.status], pad(item.status, 10))} ${pad(item.state, 19)} ${`${String(item.progress)}%`.padStart(4)} ${fit(harmless(item.title), width)}`);
+  return items.map(
+    (item) =>
+      `${pad(item.id, 36)} ${paint(STATUS_INK[item.status], pad(item.status, 10))} ${pad(item.state, 19)} ${`${String(item.progress)}%`.padStart(4)} ${fit(harmless(item.title), width)}`,
+  );
 }
 
-export async function showWorkflow(client: Client, id: string, options: { readonly json?: boolean }, around: Surroundings): Promise<ExitCode> {
+export async function showWorkflow(
+  client: Client,
+  id: string,
+  options: { readonly json?: boolean },
+  around: Surroundings,
+): Promise<ExitCode> {
   const view = await client.getWorkflow(id);
   if (options.json === true) print(around, view);
   else {
     let run = emptyRun(id);
     for await (const event of recorded(client, id)) run = watch(run, event);
-    around.terminal.out(`${renderRun(run, { columns: around.terminal.columns(), colour: around.terminal.colour, now: Date.now() }).join('\n')}\n`);
+    around.terminal.out(
+      `${renderRun(run, { columns: around.terminal.columns(), colour: around.terminal.colour, now: Date.now() }).join('\n')}\n`,
+    );
   }
   return EXIT.ok;
 }
 
 /** What is recorded of a workflow, page by page. */
 async function* recorded(client: Client, workflowId: string): AsyncGenerator<Parameters<typeof watch>[1]> {
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const page = await client.listEvents({ workflowId, after, limit: EVENTS_PAGE });
     for (const event of page.items) {
-      yield { position: event.position, stream: event.stream, version: event.version, type: event.type, at: event.occurredAt, data: event.data as never };
+      yield {
+        position: event.position,
+        stream: event.stream,
+        version: event.version,
+        type: event.type,
+        at: event.occurredAt,
+        data: event.data as never,
+      };
     }
     if (page.nextAfter === undefined) return;
     after = page.nextAfter;
   }
 }
 
-export async function showEvents(client: Client, id: string, options: { readonly json?: boolean; readonly follow?: boolean; readonly signal: AbortSignal }, around: Surroundings): Promise<ExitCode> {
+export async function showEvents(
+  client: Client,
+  id: string,
+  options: { readonly json?: boolean; readonly follow?: boolean; readonly signal: AbortSignal },
+  around: Surroundings,
+): Promise<ExitCode> {
   const events = options.follow === true ? client.events({ workflowId: id, after: 0, signal: options.signal }) : recorded(client, id);
   let run = emptyRun(id);
   for await (const event of events) {
     run = watch(run, event);
     const words = narrate(run, event)?.replace(/^[a-z ]+: /, '') ?? '';
-    around.terminal.out(options.json === true ? `${JSON.stringify(event)}\n` : `${String(event.position).padStart(6)}  ${event.at}  ${pad(event.type, 24)} ${words}\n`);
+    around.terminal.out(
+      options.json === true
+        ? `${JSON.stringify(event)}\n`
+        : `${String(event.position).padStart(6)}  ${event.at}  ${pad(event.type, 24)} ${words}\n`,
+    );
   }
   return options.signal.aborted ? EXIT.interrupted : EXIT.ok;
 }
 
-export async function steerWorkflow(client: Client, verb: 'cancel' | 'pause' | 'resume', id: string, options: { readonly reason?: string; readonly json?: boolean }, around: Surroundings): Promise<ExitCode> {
+export async function steerWorkflow(
+  client: Client,
+  verb: 'cancel' | 'pause' | 'resume',
+  id: string,
+  options: { readonly reason?: string; readonly json?: boolean },
+  around: Surroundings,
+): Promise<ExitCode> {
   await client[verb](id, options.reason === undefined ? {} : { reason: options.reason });
   if (options.json === true) print(around, { workflowId: id, accepted: verb });
   else around.terminal.talk(`${verb}: accepted\n`);
@@ -84,7 +128,12 @@ export async function steerWorkflow(client: Client, verb: 'cancel' | 'pause' | '
 }
 
 /** Follows a workflow; its outcome is the exit code. A reader that stops has changed nothing. */
-export async function followWorkflow(client: Client, id: string, options: { readonly json?: boolean; readonly signal: AbortSignal }, around: Surroundings): Promise<ExitCode> {
+export async function followWorkflow(
+  client: Client,
+  id: string,
+  options: { readonly json?: boolean; readonly signal: AbortSignal },
+  around: Surroundings,
+): Promise<ExitCode> {
   const run = await followRun({ client, terminal: around.terminal, signal: options.signal }, id);
   if (options.signal.aborted && run.ended === undefined) {
     around.terminal.talk(`detached; the workflow goes on: task-master orchestration monitor ${id}\n`);
@@ -108,15 +157,23 @@ export interface ProcessOptions {
 }
 
 /** S1's `process`: by task id or by requirement. */
-export async function processTask(client: Client, taskId: string | undefined, options: ProcessOptions, around: Surroundings): Promise<ExitCode> {
-  if ((taskId === undefined) === (options.requirement === undefined)) throw new CommandFault('Give a task id or --requirement "…".', EXIT.usage);
+export async function processTask(
+  client: Client,
+  taskId: string | undefined,
+  options: ProcessOptions,
+  around: Surroundings,
+): Promise<ExitCode> {
+  if ((taskId === undefined) === (options.requirement === undefined))
+    throw new CommandFault('Give a task id or --requirement "…".', EXIT.usage);
   const source = options.requirement === undefined ? { taskId: taskId ?? '' } : { requirement: options.requirement };
   if (options.requirement === undefined) around.terminal.talk('Tasks by id come in a later version; --requirement "…" works today.\n');
   const request = {
     ...source,
     ...(options.profile === undefined ? {} : { profile: options.profile as 'cicd' }),
     ...(options.priority === undefined ? {} : { priority: options.priority as Priority }),
-    ...(options.repo === undefined ? {} : { repository: { url: options.repo, ...(options.branch === undefined ? {} : { branch: options.branch }) } }),
+    ...(options.repo === undefined
+      ? {}
+      : { repository: { url: options.repo, ...(options.branch === undefined ? {} : { branch: options.branch }) } }),
     ...(options.timeout === undefined ? {} : { options: { timeoutMs: options.timeout } }),
   } satisfies ExecuteRequest;
   const { workflowId } = await client.execute(request);
@@ -126,6 +183,9 @@ export async function processTask(client: Client, taskId: string | undefined, op
     else around.terminal.out(`${workflowId}\n`);
     return EXIT.ok;
   }
-  if (options.verbose === true) return showEvents(client, workflowId, { follow: true, signal: options.signal }, around).then(async () => ((await client.getWorkflow(workflowId)).outcome === 'completed' ? EXIT.ok : EXIT.failed));
+  if (options.verbose === true)
+    return showEvents(client, workflowId, { follow: true, signal: options.signal }, around).then(async () =>
+      (await client.getWorkflow(workflowId)).outcome === 'completed' ? EXIT.ok : EXIT.failed,
+    );
   return followWorkflow(client, workflowId, options, around);
 }

@@ -35,18 +35,27 @@ export async function makeSampleRepository(folder: string, env: Environment): Pr
 }
 
 /** Clones somebody's repository; nothing of theirs is written to. @throws CommandFault */
-export async function cloneRepository(source: string, folder: string, around: { readonly env: Environment; readonly workingDirectory: string }): Promise<DemoRepository> {
+export async function cloneRepository(
+  source: string,
+  folder: string,
+  around: { readonly env: Environment; readonly workingDirectory: string },
+): Promise<DemoRepository> {
   const { env } = around;
   const remote = /^[a-z][a-z0-9+.-]*:\/\//i.test(source) || /^[^/\\]+@[^/\\]+:/.test(source);
   const from = remote ? source : resolve(around.workingDirectory, source);
-  if (!remote && !(await exists(from))) throw new CommandFault(`${from} does not exist.\n  What to do: give --repo the path or URL of a git repository.`, EXIT.usage);
+  if (!remote && !(await exists(from)))
+    throw new CommandFault(`${from} does not exist.\n  What to do: give --repo the path or URL of a git repository.`, EXIT.usage);
   const path = join(folder, 'repository.git');
   // A repository of another user is read on the user's word; remote ones need the user's own settings for credentials.
   const options: GitOptions = remote ? { env } : { env, configFile: await configIn(folder) };
   await git(['clone', '--quiet', '--bare', '--no-hardlinks', '--', from, path], options);
   const branch = (await git(['symbolic-ref', '--short', 'HEAD'], { ...options, cwd: path })).trim();
   const before = await headOf(path, branch, options).catch(() => '');
-  if (before === '') throw new CommandFault(`${from} has no commit on ${branch}.\n  What to do: commit something, or check out the branch that the change should go to.`, EXIT.usage);
+  if (before === '')
+    throw new CommandFault(
+      `${from} has no commit on ${branch}.\n  What to do: commit something, or check out the branch that the change should go to.`,
+      EXIT.usage,
+    );
   return { path, branch, before, clonedFrom: from };
 }
 
@@ -62,8 +71,15 @@ async function headOf(path: string, branch: string, options: GitOptions): Promis
 async function configIn(folder: string): Promise<string> {
   await mkdir(folder, { recursive: true });
   const file = join(folder, 'gitconfig');
-  await writeFile(file, '[user]\n\tname = TaskMaster demo\n\temail = demo@taskmaster.invalid\n[safe]\n\tdirectory = *\n[commit]\n\tgpgSign = false\n');
+  await writeFile(
+    file,
+    '[user]\n\tname = TaskMaster demo\n\temail = demo@taskmaster.invalid\n[safe]\n\tdirectory = *\n[commit]\n\tgpgSign = false\n',
+  );
   return file;
 }
 
-const exists = (path: string): Promise<boolean> => stat(path).then(() => true, () => false);
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );

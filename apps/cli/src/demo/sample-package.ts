@@ -1,7 +1,8 @@
 /** The files of a small Node package with a passing test suite and no dependencies: what the demo changes. */
 export const SAMPLE_FILES: Readonly<Record<string, string>> = {
   'package.json': `${JSON.stringify({ name: 'greeting-service', version: '1.0.0', private: true, type: 'module', description: 'Greets people over HTTP', scripts: { start: 'node src/server.js', test: 'node --test' } }, undefined, 2)}\n`,
-  'README.md': '# greeting-service\n\nGreets people over HTTP.\n\n    npm start\n    curl http://127.0.0.1:8080/hello?name=Ada\n\n`npm test` runs the tests.\n',
+  'README.md':
+    '# greeting-service\n\nGreets people over HTTP.\n\n    npm start\n    curl http://127.0.0.1:8080/hello?name=Ada\n\n`npm test` runs the tests.\n',
   '.gitignore': 'node_modules/\n',
   'src/greet.js': `/** Greets a person, or the world when nobody is named. */
 export function greet(name) {

@@ -7,7 +7,10 @@ import { emptyRun, watch, type Run } from './run.js';
 const FRAME_MS = 100;
 
 /** Shows a workflow until it has ended or the signal says stop; then the run as far as it was seen. Stopping to look changes nothing. */
-export async function followRun(parts: { readonly client: Client; readonly terminal: Terminal; readonly signal?: AbortSignal | undefined }, workflowId: string): Promise<Run> {
+export async function followRun(
+  parts: { readonly client: Client; readonly terminal: Terminal; readonly signal?: AbortSignal | undefined },
+  workflowId: string,
+): Promise<Run> {
   const { client, terminal, signal } = parts;
   let run = emptyRun(workflowId);
   const block = new LiveBlock(terminal);

@@ -4,8 +4,9 @@ import { renderRun } from './render.js';
 import { DELIVERY, momentAfter, runOf, story } from './run.fixture.js';
 import { emptyRun, watch } from './run.js';
 
-const plain = (count: number, columns = 80): readonly string[] => renderRun(runOf(DELIVERY.slice(0, count)), { columns, colour: false, now: momentAfter(count) });
-// eslint-disable-next-line no-control-regex
+const plain = (count: number, columns = 80): readonly string[] =>
+  renderRun(runOf(DELIVERY.slice(0, count)), { columns, colour: false, now: momentAfter(count) });
+
 const withoutColour = (line: string): string => line.replace(/\u001b\[\d+m/g, '');
 
 describe('a run on the screen', () => {
@@ -59,7 +60,9 @@ describe('a run on the screen', () => {
   it('counts how often a state was entered and names the states beside the usual way', () => {
     const again = story(
       ['WorkflowRequested', { request: { title: 'x', profile: 'cicd' } }],
-      ...(['validation_running', 'validation_failed', 'processing', 'validation_running'] as const).map((state) => ['WorkflowTransitioned', { from: '', to: state, reason: '', metadata: {} }] as const),
+      ...(['validation_running', 'validation_failed', 'processing', 'validation_running'] as const).map(
+        (state) => ['WorkflowTransitioned', { from: '', to: state, reason: '', metadata: {} }] as const,
+      ),
     );
     const text = renderRun(runOf(again), { columns: 200, colour: false, now: momentAfter(9) }).join('\n');
     expect(text).toContain('● validation_running ×2');
@@ -67,14 +70,24 @@ describe('a run on the screen', () => {
   });
 
   it('shows what an agent says and never obeys it', () => {
-    const evil = story(['StepReadied', { stepId: 'a', attempt: 1, kind: 'agent.run', input: {} }], ['PlanAdopted', { steps: [{ id: 'a', title: 'clear\u001b[2J\nme', kind: 'agent.run', dependsOn: [] }] }]);
+    const evil = story(
+      ['StepReadied', { stepId: 'a', attempt: 1, kind: 'agent.run', input: {} }],
+      ['PlanAdopted', { steps: [{ id: 'a', title: 'clear\u001b[2J\nme', kind: 'agent.run', dependsOn: [] }] }],
+    );
     const lines = renderRun(runOf(evil), { columns: 80, colour: false, now: momentAfter(1) });
     expect(lines.join('')).not.toContain('\u001b');
     expect(lines.every((line) => !line.includes('\n'))).toBe(true);
   });
 
   it('counts events of types it does not know and goes on', () => {
-    const run = watch(emptyRun('wf_1'), { position: 1, stream: 'workflow-wf_1', version: 1, type: 'SomethingNewer', at: '2026-01-01T00:00:00.000Z', data: {} });
+    const run = watch(emptyRun('wf_1'), {
+      position: 1,
+      stream: 'workflow-wf_1',
+      version: 1,
+      type: 'SomethingNewer',
+      at: '2026-01-01T00:00:00.000Z',
+      data: {},
+    });
     expect(run.events).toBe(1);
     expect(run.state).toBe('pending');
   });
@@ -88,7 +101,9 @@ describe('a run in lines', () => {
       return narrate(run, event) ?? [];
     });
     expect(lines[0]).toBe('requested: Create a REST API for user management with authentication (cicd)');
-    expect(lines).toContain('assigned: Design the user schema to simulated-1 (SIMULATED): best of 1: role 20, capability 30, availability 15, load 10');
+    expect(lines).toContain(
+      'assigned: Design the user schema to simulated-1 (SIMULATED): best of 1: role 20, capability 30, availability 15, load 10',
+    );
     expect(lines).toContain('validation passed: npm test passed');
     expect(lines).toContain('merged: abcdef0123456789 on main');
     expect(lines.at(-1)).toBe('ended: completed (merged)');

@@ -18,18 +18,35 @@ interface Sheet {
 
 const WIDTH_MIN = 30;
 const MARKS: Readonly<Record<StepMark, readonly [sign: string, ink: Ink]>> = {
-  waiting: ['·', 'dim'], ready: ['○', 'cyan'], running: ['◐', 'cyan'], retrying: ['↻', 'yellow'], succeeded: ['✔', 'green'], failed: ['✘', 'red'], skipped: ['–', 'dim'], cancelled: ['⊘', 'dim'],
+  waiting: ['·', 'dim'],
+  ready: ['○', 'cyan'],
+  running: ['◐', 'cyan'],
+  retrying: ['↻', 'yellow'],
+  succeeded: ['✔', 'green'],
+  failed: ['✘', 'red'],
+  skipped: ['–', 'dim'],
+  cancelled: ['⊘', 'dim'],
 };
 const OUTCOME_INK = { completed: 'green', failed: 'red', cancelled: 'yellow' } as const;
 
 /** A run as lines of text, none wider than the terminal. Pure: the same run, width and moment give the same lines. */
 export function renderRun(run: Run, options: RenderOptions): readonly string[] {
   const sheet: Sheet = { paint: painter(options.colour), width: Math.max(WIDTH_MIN, options.columns - 1), now: options.now };
-  return [headLine(run, sheet), '', ...stateLines(run, sheet), '', ...ownStepLines(run, sheet), ...planLines(run, sheet), ...changeLines(run, sheet), ...endLines(run, sheet)];
+  return [
+    headLine(run, sheet),
+    '',
+    ...stateLines(run, sheet),
+    '',
+    ...ownStepLines(run, sheet),
+    ...planLines(run, sheet),
+    ...changeLines(run, sheet),
+    ...endLines(run, sheet),
+  ];
 }
 
 function headLine(run: Run, { paint, width, now }: Sheet): string {
-  const elapsed = run.startedAt === undefined ? '' : durationText(Math.max(0, (run.ended === undefined ? now : (run.lastAt ?? now)) - run.startedAt));
+  const elapsed =
+    run.startedAt === undefined ? '' : durationText(Math.max(0, (run.ended === undefined ? now : (run.lastAt ?? now)) - run.startedAt));
   const tail = ` ${run.paused ? 'PAUSED ' : ''}${elapsed}`;
   const title = fit(harmless(run.title === '' ? run.workflowId : run.title), width - tail.length);
   return `${paint('bold', title)}${' '.repeat(Math.max(0, width - title.length - tail.length))}${paint('dim', tail)}`;
@@ -74,7 +91,10 @@ function stateCell(run: Run, state: string): { text: string; ink: Ink } {
 function ownStepLines(run: Run, sheet: Sheet): readonly string[] {
   const own = [...run.steps.values()].filter((step) => !step.planned);
   if (own.length === 0) return [];
-  const by = run.interpreter === undefined ? '' : `understood by ${run.interpreter.provider}${run.interpreter.provider === 'offline' ? ' rules, no model' : ` (${run.interpreter.model})`}`;
+  const by =
+    run.interpreter === undefined
+      ? ''
+      : `understood by ${run.interpreter.provider}${run.interpreter.provider === 'offline' ? ' rules, no model' : ` (${run.interpreter.model})`}`;
   return [section('Stages', by, sheet), ...own.map((step) => stepLine(step, '  ', sheet)), ''];
 }
 
@@ -142,15 +162,25 @@ function whyLines(step: RunStep, lead: string, { paint, width }: Sheet): readonl
     const label = assignment.simulated ? ' SIMULATED' : '';
     const name = fit(harmless(`${assignment.agentName} (${assignment.agentType})`), width - lead.length - label.length - 2);
     const reason = fit(harmless(shortReason(assignment)), Math.max(0, width - lead.length - name.length - label.length - 6));
-    lines.push(`${paint('dim', lead)}  ${paint('magenta', name)}${paint('yellow', label)}${reason === '' ? '' : paint('dim', `: ${reason}`)}`);
+    lines.push(
+      `${paint('dim', lead)}  ${paint('magenta', name)}${paint('yellow', label)}${reason === '' ? '' : paint('dim', `: ${reason}`)}`,
+    );
   }
-  if (step.note !== undefined && step.note !== '') lines.push(`${paint('dim', lead)}  ${paint(step.mark === 'failed' ? 'red' : 'dim', fit(harmless(step.note), width - lead.length - 2))}`);
+  if (step.note !== undefined && step.note !== '')
+    lines.push(
+      `${paint('dim', lead)}  ${paint(step.mark === 'failed' ? 'red' : 'dim', fit(harmless(step.note), width - lead.length - 2))}`,
+    );
   return lines;
 }
 
 /** The reason without the name that stands before it already. */
 const shortReason = ({ agentName, reason }: { readonly agentName: string; readonly reason: string }): string =>
-  reason.startsWith(agentName) ? reason.slice(agentName.length).replace(/^ \(SIMULATED\)/, '').trim() : reason;
+  reason.startsWith(agentName)
+    ? reason
+        .slice(agentName.length)
+        .replace(/^ \(SIMULATED\)/, '')
+        .trim()
+    : reason;
 
 function changeLines(run: Run, sheet: Sheet): readonly string[] {
   const { paint, width } = sheet;
@@ -158,25 +188,42 @@ function changeLines(run: Run, sheet: Sheet): readonly string[] {
   const { pullRequest } = run;
   if (pullRequest !== undefined) {
     lines.push(section('Pull request', `#${String(pullRequest.number)} ${pullRequest.state}`, sheet));
-    lines.push(`  ${fit(harmless(pullRequest.title), width - 2)}`, paint('dim', `  ${fit(harmless(`${pullRequest.source} → ${pullRequest.target}`), width - 2)}`));
+    lines.push(
+      `  ${fit(harmless(pullRequest.title), width - 2)}`,
+      paint('dim', `  ${fit(harmless(`${pullRequest.source} → ${pullRequest.target}`), width - 2)}`),
+    );
   }
   for (const validation of run.validations) {
-    lines.push(section(`Validation ${String(validation.cycle)}`, `${validation.passed ? 'passed' : 'failed'} on ${validation.commit.slice(0, 10)}`, sheet));
+    lines.push(
+      section(
+        `Validation ${String(validation.cycle)}`,
+        `${validation.passed ? 'passed' : 'failed'} on ${validation.commit.slice(0, 10)}`,
+        sheet,
+      ),
+    );
     for (const check of validation.checks) {
       const time = durationText(check.durationMs);
-      lines.push(`  ${paint(check.passed ? 'green' : 'red', check.passed ? '✔' : '✘')} ${pad(harmless(check.name), width - 6 - time.length)}  ${paint('dim', time)}`);
+      lines.push(
+        `  ${paint(check.passed ? 'green' : 'red', check.passed ? '✔' : '✘')} ${pad(harmless(check.name), width - 6 - time.length)}  ${paint('dim', time)}`,
+      );
     }
   }
-  if (pullRequest?.commit !== undefined) lines.push(section('Merged', '', sheet), paint('green', `  ✔ ${pullRequest.commit.slice(0, 12)} on ${fit(harmless(pullRequest.target), width - 24)}`));
+  if (pullRequest?.commit !== undefined)
+    lines.push(
+      section('Merged', '', sheet),
+      paint('green', `  ✔ ${pullRequest.commit.slice(0, 12)} on ${fit(harmless(pullRequest.target), width - 24)}`),
+    );
   return lines.length === 0 ? [] : [...lines, ''];
 }
 
 function endLines(run: Run, { paint, width }: Sheet): readonly string[] {
-  if (run.escalation !== undefined && run.ended === undefined) return [paint('yellow', fit(`Waits for a person: ${harmless(run.escalation)}`, width))];
+  if (run.escalation !== undefined && run.ended === undefined)
+    return [paint('yellow', fit(`Waits for a person: ${harmless(run.escalation)}`, width))];
   if (run.ended === undefined) return [];
   const { outcome, reason, leftovers } = run.ended;
   const words = [paint(OUTCOME_INK[outcome], fit(`${outcome}${reason === '' ? '' : `: ${harmless(reason)}`}`, width))];
   return [...words, ...leftovers.map((leftover) => paint('yellow', fit(`  left over: ${harmless(leftover)}`, width)))];
 }
 
-const section = (name: string, note: string, { paint, width }: Sheet): string => `${paint('bold', name)}${note === '' ? '' : paint('dim', fit(`  ${harmless(note)}`, width - name.length))}`;
+const section = (name: string, note: string, { paint, width }: Sheet): string =>
+  `${paint('bold', name)}${note === '' ? '' : paint('dim', fit(`  ${harmless(note)}`, width - name.length))}`;

@@ -56,7 +56,17 @@ export interface Run {
   readonly lastAt?: number;
 }
 
-export const emptyRun = (workflowId: string): Run => ({ workflowId, title: '', profile: 'simple', state: 'pending', visited: ['pending'], steps: new Map(), validations: [], paused: false, events: 0 });
+export const emptyRun = (workflowId: string): Run => ({
+  workflowId,
+  title: '',
+  profile: 'simple',
+  state: 'pending',
+  visited: ['pending'],
+  steps: new Map(),
+  validations: [],
+  paused: false,
+  events: 0,
+});
 
 /** The event with its type known; a type this version does not know falls through every case. */
 type Known = DomainEvent & { readonly at: number };
@@ -97,7 +107,9 @@ function watchChange(run: Run, event: Known): Run {
     case 'PullRequestOpened':
       return { ...run, pullRequest: { ...event.data, state: 'open' } };
     case 'PullRequestMerged':
-      return run.pullRequest === undefined ? run : { ...run, pullRequest: { ...run.pullRequest, state: 'merged', commit: event.data.commit } };
+      return run.pullRequest === undefined
+        ? run
+        : { ...run, pullRequest: { ...run.pullRequest, state: 'merged', commit: event.data.commit } };
     case 'PullRequestClosed':
       return run.pullRequest === undefined ? run : { ...run, pullRequest: { ...run.pullRequest, state: 'closed' } };
     case 'ValidationRecorded':
@@ -113,15 +125,29 @@ function watchChange(run: Run, event: Known): Run {
   }
 }
 
-const planned = (step: PlannedStep): RunStep => ({ id: step.id, title: step.title, kind: step.kind, dependsOn: step.dependsOn, planned: true, mark: 'waiting', attempt: 0 });
+const planned = (step: PlannedStep): RunStep => ({
+  id: step.id,
+  title: step.title,
+  kind: step.kind,
+  dependsOn: step.dependsOn,
+  planned: true,
+  mark: 'waiting',
+  attempt: 0,
+});
 
 function withPlan(steps: ReadonlyMap<string, RunStep>, added: readonly PlannedStep[]): ReadonlyMap<string, RunStep> {
   return new Map([...steps, ...added.map((step) => [step.id as string, planned(step)] as const)]);
 }
 
 const NAMES: Readonly<Record<string, string>> = {
-  'requirements.parse': 'Understand the requirement', 'requirements.decompose': 'Make a plan', 'requirements.check': 'Check that it is done', 'agent.review': 'Review the change',
-  'change.land': 'Open the pull request', 'change.validate': 'Validate the merged result', 'change.merge': 'Merge', 'change.discard': 'Clean up',
+  'requirements.parse': 'Understand the requirement',
+  'requirements.decompose': 'Make a plan',
+  'requirements.check': 'Check that it is done',
+  'agent.review': 'Review the change',
+  'change.land': 'Open the pull request',
+  'change.validate': 'Validate the merged result',
+  'change.merge': 'Merge',
+  'change.discard': 'Clean up',
 };
 
 /** What changes about a step; the rest of it stays. */
@@ -129,7 +155,15 @@ function watchStep(run: Run, event: Known): Run {
   const changes = stepChanges(event);
   const { stepId } = event.data as { readonly stepId?: string };
   if (changes === undefined || stepId === undefined) return run;
-  const before = run.steps.get(stepId) ?? { id: stepId, title: titleOf(event, stepId), kind: kindOf(event), dependsOn: [], planned: false, mark: 'waiting' as const, attempt: 0 };
+  const before = run.steps.get(stepId) ?? {
+    id: stepId,
+    title: titleOf(event, stepId),
+    kind: kindOf(event),
+    dependsOn: [],
+    planned: false,
+    mark: 'waiting' as const,
+    attempt: 0,
+  };
   return { ...run, steps: new Map(run.steps).set(stepId, { ...before, ...changes }) };
 }
 

@@ -29,4 +29,5 @@ export function liveEventOf(event: FeedEvent | RecordedEvent): LiveEvent {
 }
 
 /** One server-sent event; JSON never holds a line break. */
-export const serverSentEvent = (event: LiveEvent): string => `id: ${String(event.position)}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+export const serverSentEvent = (event: LiveEvent): string =>
+  `id: ${String(event.position)}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;

@@ -73,13 +73,20 @@ export class LiveHub {
 
   /** @throws Problem `too-many-streams` */
   ensureRoom(): void {
-    if (this.readers.size >= STREAMS_MAX) throw new Problem('too-many-streams', `At most ${String(STREAMS_MAX)} live connections are open at once.`, { retryAfterSeconds: 5 });
+    if (this.readers.size >= STREAMS_MAX)
+      throw new Problem('too-many-streams', `At most ${String(STREAMS_MAX)} live connections are open at once.`, { retryAfterSeconds: 5 });
   }
 
   /** Sends everything after `after` and then what happens, until the reader goes or the workflow has ended. */
   open(subscription: Subscription, out: ServerResponse): void {
     const reader: Reader = {
-      subscription, out, cursor: subscription.after, version: undefined, reading: false, again: false, closed: false,
+      subscription,
+      out,
+      cursor: subscription.after,
+      version: undefined,
+      reading: false,
+      again: false,
+      closed: false,
       stream: subscription.workflowId === undefined ? undefined : `workflow-${subscription.workflowId}`,
     };
     this.readers.add(reader);
@@ -98,7 +105,10 @@ export class LiveHub {
 
   private pass(reader: Reader, message: FeedMessage, contiguous: boolean): void {
     if (message.last <= reader.cursor) return;
-    const mine = message.events.filter((event) => event.tenantId === reader.subscription.identity.tenantId && (reader.stream === undefined || event.stream === reader.stream));
+    const mine = message.events.filter(
+      (event) =>
+        event.tenantId === reader.subscription.identity.tenantId && (reader.stream === undefined || event.stream === reader.stream),
+    );
     if (reader.stream !== undefined && mine.length === 0) return;
     if (!reader.reading && follows(reader, message, mine, contiguous)) {
       this.send(reader, mine);
@@ -127,7 +137,10 @@ export class LiveHub {
   private async readOnce(reader: Reader): Promise<void> {
     const { identity, workflowId } = reader.subscription;
     const { events, head } = await this.asker.ask('ListEvents', {
-      tenantId: identity.tenantId, ...(workflowId === undefined ? {} : { workflowId }), after: reader.cursor, limit: READ_EVENTS_MAX,
+      tenantId: identity.tenantId,
+      ...(workflowId === undefined ? {} : { workflowId }),
+      after: reader.cursor,
+      limit: READ_EVENTS_MAX,
     });
     this.send(reader, events);
     if (events.length >= READ_EVENTS_MAX) reader.again = true;

@@ -57,7 +57,10 @@ export class WaitingRoom {
     this.waiters.set(stream, group);
     return {
       nextHint: async (ms) => {
-        if (!hinted) await waitFor(ms, (resolve) => { wake = resolve; });
+        if (!hinted)
+          await waitFor(ms, (resolve) => {
+            wake = resolve;
+          });
         hinted = false;
         wake = undefined;
       },

@@ -18,19 +18,35 @@ export async function startGateway(changes: Partial<GatewayParts> = {}): Promise
   const platform = new InMemoryPlatform();
   for (const role of ['admin', 'developer', 'operator', 'viewer'] as const) platform.addKey(KEYS[role], role);
   const gateway = await createGateway({
-    sender: platform, asker: platform, feed: platform, probes: [databaseProbe(platform)], metrics: createMetrics({ service: 'gateway' }), log: SILENT,
-    defaults: { timeoutMs: 60_000, enableNlp: true, enableAgentCoordination: true }, authentication: true, requestsPerMinute: 100_000, now: () => performance.now(), ...changes,
+    sender: platform,
+    asker: platform,
+    feed: platform,
+    probes: [databaseProbe(platform)],
+    metrics: createMetrics({ service: 'gateway' }),
+    log: SILENT,
+    defaults: { timeoutMs: 60_000, enableNlp: true, enableAgentCoordination: true },
+    authentication: true,
+    requestsPerMinute: 100_000,
+    now: () => performance.now(),
+    ...changes,
   });
   return { platform, gateway, url: `http://127.0.0.1:${String(await gateway.listen('127.0.0.1', 0))}` };
 }
 
 /** A request with the key of a role; `body` is sent as JSON. */
-export async function call(url: string, init: { method?: string; role?: keyof typeof KEYS | null; body?: unknown; raw?: string; headers?: Record<string, string> } = {}): Promise<Response> {
+export async function call(
+  url: string,
+  init: { method?: string; role?: keyof typeof KEYS | null; body?: unknown; raw?: string; headers?: Record<string, string> } = {},
+): Promise<Response> {
   const { method = 'GET', role = 'admin', body, raw, headers = {} } = init;
   const text = raw ?? (body === undefined ? undefined : JSON.stringify(body));
   return fetch(url, {
     method,
-    headers: { ...(role === null ? {} : { authorization: `Bearer ${KEYS[role]}` }), ...(text === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    headers: {
+      ...(role === null ? {} : { authorization: `Bearer ${KEYS[role]}` }),
+      ...(text === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
     ...(text === undefined ? {} : { body: text }),
   });
 }

@@ -1,9 +1,31 @@
 import { hash } from 'node:crypto';
 import {
-  CHAIN_START, DEFAULT_TENANT, eventIdOf, idOf, isClientCommandType, timestampOf, WORKFLOW_STATUSES,
-  type AnswerOf, type ApiKeyView, type CommandAnswer, type CommandEnvelope, type CommandSender, type DomainEvent, type Fact, type FeedMessage,
-  type QueryAsker, type QueryOf, type QueryType, type RecordedEvent, type Role, type StreamId, type TenantId, type Timestamp, type WorkflowCommand, type WorkflowEvent, type WorkflowId,
-  type WorkflowStatus, type WorkflowView,
+  CHAIN_START,
+  DEFAULT_TENANT,
+  eventIdOf,
+  idOf,
+  isClientCommandType,
+  timestampOf,
+  WORKFLOW_STATUSES,
+  type AnswerOf,
+  type ApiKeyView,
+  type CommandAnswer,
+  type CommandEnvelope,
+  type CommandSender,
+  type FeedMessage,
+  type QueryAsker,
+  type QueryOf,
+  type QueryType,
+  type RecordedEvent,
+  type Role,
+  type StreamId,
+  type TenantId,
+  type Timestamp,
+  type WorkflowCommand,
+  type WorkflowEvent,
+  type WorkflowId,
+  type WorkflowStatus,
+  type WorkflowView,
 } from '@taskmaster/contracts';
 import { metricsOf, viewOfWorkflow, workflowDecider, type Workflow } from '@taskmaster/workflow';
 import type { FeedSource, RawFeedMessage } from '../live/feed-source.js';
@@ -22,7 +44,10 @@ export class InMemoryPlatform implements CommandSender, QueryAsker, FeedSource {
   readonly keys = new Map<string, ApiKeyView>();
   readonly asked: string[] = [];
   /** Answers a ready step at once; null leaves it open. */
-  work: ((step: { readonly kind: string; readonly input: unknown }) => Record<string, unknown>) | null = () => ({ exitCode: 0, outputTail: '' });
+  work: ((step: { readonly kind: string; readonly input: unknown }) => Record<string, unknown>) | null = () => ({
+    exitCode: 0,
+    outputTail: '',
+  });
   /** Commits are not announced: what the feed loses. */
   muted = false;
   private readonly inbox = new Map<string, Remembered>();
@@ -47,7 +72,9 @@ export class InMemoryPlatform implements CommandSender, QueryAsker, FeedSource {
     const text = JSON.stringify(envelope.command);
     const known = this.inbox.get(envelope.id);
     if (known !== undefined) {
-      return known.text === text ? { outcome: 'duplicate', first: known.answer } : { outcome: 'rejected', code: 'command-reused', detail: 'this key was used for another command' };
+      return known.text === text
+        ? { outcome: 'duplicate', first: known.answer }
+        : { outcome: 'rejected', code: 'command-reused', detail: 'this key was used for another command' };
     }
     const answer = this.decide(envelope);
     if (isClientCommandType(envelope.command.type)) this.inbox.set(envelope.id, { text, answer });
@@ -67,7 +94,12 @@ export class InMemoryPlatform implements CommandSender, QueryAsker, FeedSource {
       GetHealth: () => ({ service: 'in-memory', database: 'up', detail: 'in memory' }),
       ListAgents: () => ({ items: [] }),
       GetCounts: (given: QueryOf<'GetCounts'>) => this.counts(given),
-      VerifyLog: () => ({ head: this.head, streams: this.workflows.size, invariants: [{ number: 1, name: 'positions are dense', checked: this.head, violations: this.holes() }], durationMs: 0 }),
+      VerifyLog: () => ({
+        head: this.head,
+        streams: this.workflows.size,
+        invariants: [{ number: 1, name: 'positions are dense', checked: this.head, violations: this.holes() }],
+        durationMs: 0,
+      }),
     };
     const answer = answers[query];
     if (answer === undefined) throw new Error(`nobody asks ${query} here`);
@@ -78,8 +110,17 @@ export class InMemoryPlatform implements CommandSender, QueryAsker, FeedSource {
   announce(first: number, last: number): void {
     const events = this.events.slice(first - 1, last);
     const message: FeedMessage = {
-      first, last,
-      events: events.map(({ position, stream, version, tenantId, type, occurredAt, data }) => ({ position, stream, version, tenantId, type, occurredAt, data })),
+      first,
+      last,
+      events: events.map(({ position, stream, version, tenantId, type, occurredAt, data }) => ({
+        position,
+        stream,
+        version,
+        tenantId,
+        type,
+        occurredAt,
+        data,
+      })),
     };
     const raw = Buffer.from(JSON.stringify(message));
     for (const listener of this.listeners) listener({ raw, parse: () => JSON.parse(raw.toString()) as FeedMessage });
@@ -95,7 +136,12 @@ export class InMemoryPlatform implements CommandSender, QueryAsker, FeedSource {
       case 'duplicate':
         return { outcome: 'duplicate', first: null };
       case 'rejected':
-        return { outcome: 'rejected', code: decision.code, detail: decision.detail, ...(decision.data === undefined ? {} : { data: decision.data }) };
+        return {
+          outcome: 'rejected',
+          code: decision.code,
+          detail: decision.detail,
+          ...(decision.data === undefined ? {} : { data: decision.data }),
+        };
       case 'noop':
         return { outcome: 'noop', detail: decision.detail };
       case 'later':
@@ -112,14 +158,29 @@ export class InMemoryPlatform implements CommandSender, QueryAsker, FeedSource {
     for (const event of events) {
       version += 1;
       const at = now();
-      state = workflowDecider.evolve(state, { ...event, at } as Fact<WorkflowEvent>);
+      state = workflowDecider.evolve(state, { ...event, at });
       this.events.push({
-        id: eventIdOf(envelope.stream, version), position: this.head + 1, stream: envelope.stream, version, tenantId: envelope.tenantId, type: event.type, schemaVersion: 1,
-        data: event.data as DomainEvent['data'], occurredAt: at, recordedAt: at, commandId: envelope.id, actor: envelope.actor, correlationId: envelope.correlationId, hash: CHAIN_START,
+        id: eventIdOf(envelope.stream, version),
+        position: this.head + 1,
+        stream: envelope.stream,
+        version,
+        tenantId: envelope.tenantId,
+        type: event.type,
+        schemaVersion: 1,
+        data: event.data,
+        occurredAt: at,
+        recordedAt: at,
+        commandId: envelope.id,
+        actor: envelope.actor,
+        correlationId: envelope.correlationId,
+        hash: CHAIN_START,
       });
     }
     this.workflows.set(envelope.stream, state);
-    if (!this.muted) queueMicrotask(() => { this.announce(first, this.head); });
+    if (!this.muted)
+      queueMicrotask(() => {
+        this.announce(first, this.head);
+      });
     return { outcome: 'accepted', stream: envelope.stream, version, position: this.head };
   }
 
@@ -127,11 +188,26 @@ export class InMemoryPlatform implements CommandSender, QueryAsker, FeedSource {
     const view = this.view({ tenantId: DEFAULT_TENANT, workflowId: idOf(stream) });
     if (this.work === null || view === null || view.status === 'paused') return;
     for (const step of view.steps.filter((candidate) => candidate.status === 'ready')) {
-      const readied = this.events.findLast((event) => event.stream === stream && event.type === 'StepReadied' && (event.data as { stepId: string }).stepId === step.id);
+      const readied = this.events.findLast(
+        (event) => event.stream === stream && event.type === 'StepReadied' && (event.data as { stepId: string }).stepId === step.id,
+      );
       const input = (readied?.data as { input?: unknown } | undefined)?.input;
       void this.send({
-        id: eventIdOf(stream, this.head) as never, stream, tenantId: DEFAULT_TENANT, actor: { kind: 'service', id: 'in-memory' }, correlationId: idOf(stream),
-        command: { type: 'CompleteStep', data: { stepId: step.id, attempt: step.attempt, by: 'in-memory', durationMs: 1, output: this.work({ kind: step.kind, input }) as never } },
+        id: eventIdOf(stream, this.head) as never,
+        stream,
+        tenantId: DEFAULT_TENANT,
+        actor: { kind: 'service', id: 'in-memory' },
+        correlationId: idOf(stream),
+        command: {
+          type: 'CompleteStep',
+          data: {
+            stepId: step.id,
+            attempt: step.attempt,
+            by: 'in-memory',
+            durationMs: 1,
+            output: this.work({ kind: step.kind, input }) as never,
+          },
+        },
       });
     }
   }
@@ -153,20 +229,36 @@ export class InMemoryPlatform implements CommandSender, QueryAsker, FeedSource {
   }
 
   private page({ tenantId, workflowId, after, limit }: QueryOf<'ListEvents'>): AnswerOf<'ListEvents'> {
-    const wanted = this.events.filter((event) => event.tenantId === tenantId && event.position > after && (workflowId === undefined || event.stream === `workflow-${workflowId}`));
+    const wanted = this.events.filter(
+      (event) =>
+        event.tenantId === tenantId && event.position > after && (workflowId === undefined || event.stream === `workflow-${workflowId}`),
+    );
     return { events: wanted.slice(0, limit), head: this.head };
   }
 
   private history({ tenantId, workflowId }: QueryOf<'GetWorkflowHistory'>): AnswerOf<'GetWorkflowHistory'> {
     if (this.view({ tenantId, workflowId }) === null) return null;
     const moves = this.events.filter((event) => event.stream === `workflow-${workflowId}` && event.type === 'WorkflowTransitioned');
-    const transitions = moves.map((event) => ({ position: event.position, ...(event.data as { from: string; to: string; reason: string; metadata: Record<string, never> }), at: event.occurredAt }));
-    return { transitions, metrics: metricsOf(transitions.map(({ to, at }) => ({ state: to, timestamp: at })), now(), true) };
+    const transitions = moves.map((event) => ({
+      position: event.position,
+      ...(event.data as { from: string; to: string; reason: string; metadata: Record<string, never> }),
+      at: event.occurredAt,
+    }));
+    return {
+      transitions,
+      metrics: metricsOf(
+        transitions.map(({ to, at }) => ({ state: to, timestamp: at })),
+        now(),
+        true,
+      ),
+    };
   }
 
   private counts({ tenantId }: QueryOf<'GetCounts'>): AnswerOf<'GetCounts'> {
     const { items } = this.list({ tenantId, limit: 10_000 });
-    const workflows = Object.fromEntries(WORKFLOW_STATUSES.map((status) => [status, items.filter((item) => item.status === status).length])) as Record<WorkflowStatus, number>;
+    const workflows = Object.fromEntries(
+      WORKFLOW_STATUSES.map((status) => [status, items.filter((item) => item.status === status).length]),
+    ) as Record<WorkflowStatus, number>;
     return { head: this.head, workflows, openSteps: 0, epoch: 1, relayLag: 0 };
   }
 
