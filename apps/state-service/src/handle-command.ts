@@ -37,6 +37,8 @@ export interface HandlerOptions {
   /** `MAX_CONCURRENT_WORKFLOWS`, per tenant. */
   readonly slotsMax: number;
   readonly clock: () => Timestamp;
+  /** Whether this process relays the log, so that its commits need wake nobody. */
+  readonly leads?: () => boolean;
   /** Told of every commit of this process: positions without a hole, in order. */
   readonly onCommitted?: (events: readonly CommittedEvent[]) => void;
   /** Told of the quota rows a commit touched. */
@@ -118,7 +120,10 @@ export class CommandHandler {
     const entries = await this.entries(work, stale);
     const context = await this.context(work);
     const decided = [...work].map(([stream, pendings]) => decideStream(entries.get(stream) ?? absentEntry(stream), pendings, context));
-    const outcome = await this.options.store.append(decided.map(({ group }) => group));
+    const outcome = await this.options.store.append(
+      decided.map(({ group }) => group),
+      this.options.leads?.() !== true,
+    );
     this.noteQuotas(outcome.quotas);
     const again: Batch = new Map();
     const conflicts = new Set<StreamId>();

@@ -55,6 +55,7 @@ export async function openStateService(config: StateConfig, { connection, logger
     store,
     slotsMax,
     clock: () => timestampOf(Date.now()),
+    leads: () => relay.leads,
     onCommitted: (events) => {
       relay.offer(events);
       feed.publish(events);

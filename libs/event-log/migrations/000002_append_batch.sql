@@ -2,6 +2,8 @@
 -- Locks in this order: client commands, streams, quotas, and the advisory lock last, so replicas cannot deadlock.
 -- Codes per group: 0 appended, 1 conflict, 2 duplicate, 3 full, 4 tenant mismatch. A group that fails leaves nothing behind.
 create function append_batch(
+  -- Whether whoever relays the log must be woken; a leader that appends knows already.
+  p_wake boolean,
   g_stream text[], g_category text[], g_tenant text[], g_expected integer[], g_version integer[], g_hash text[],
   e_group integer[], e_version integer[], e_type text[], e_schema smallint[], e_data json[], e_meta json[],
   e_occurred timestamptz[], e_command uuid[], e_hash text[],
@@ -273,7 +275,9 @@ begin
     from unnest(e_group, e_version, e_type, e_schema, e_data, e_meta, e_occurred, e_command, e_hash) with ordinality
       as e (grp, version, type, schema, data, meta, occurred, command, hash, n)
     where v_code[e.grp] = 0;
-    perform pg_notify('tm_log', '');
+    if p_wake then
+      perform pg_notify('tm_log', '');
+    end if;
   end if;
 
   return query select v_code, v_head, v_at, v_quotas, v_duplicates, v_full::json;

@@ -32,7 +32,7 @@ const TYPES = [
 
 const APPEND_TEXT = `
   select codes, head, recorded_at, quotas, duplicates, full_keys
-  from append_batch(${TYPES.map((type, i) => `$${String(i + 1)}::${type}[]`).join(', ')})`;
+  from append_batch($1::boolean, ${TYPES.map((type, i) => `$${String(i + 2)}::${type}[]`).join(', ')})`;
 
 interface AppendRow {
   readonly codes: readonly number[];
@@ -144,10 +144,10 @@ function decode(groups: readonly AppendGroup[], hashes: readonly string[], row: 
 }
 
 /** Appends groups of one stream each in one statement. @throws Fault when the statement as a whole failed: then nothing was appended, or nobody knows */
-export async function appendBatch(pool: pg.Pool, groups: readonly AppendGroup[]): Promise<AppendOutcome> {
+export async function appendBatch(pool: pg.Pool, groups: readonly AppendGroup[], wake: boolean): Promise<AppendOutcome> {
   const { values, hashes } = encode(groups);
   try {
-    const { rows } = await pool.query<AppendRow>({ name: 'append-batch', text: APPEND_TEXT, values: [...values] });
+    const { rows } = await pool.query<AppendRow>({ name: 'append-batch', text: APPEND_TEXT, values: [wake, ...values] });
     const [row] = rows;
     if (row === undefined) throw new Error('the append function answers one row');
     return decode(groups, hashes, row);
@@ -160,9 +160,9 @@ export async function appendBatch(pool: pg.Pool, groups: readonly AppendGroup[])
  * As `appendBatch`, with a poison guard: when the data of one group makes the statement fail, the groups are run one by one
  * and only that group fails. @throws DatabaseUnavailable
  */
-export async function appendGuarded(pool: pg.Pool, groups: readonly AppendGroup[]): Promise<AppendOutcome> {
+export async function appendGuarded(pool: pg.Pool, groups: readonly AppendGroup[], wake: boolean): Promise<AppendOutcome> {
   try {
-    return await appendBatch(pool, groups);
+    return await appendBatch(pool, groups, wake);
   } catch (error) {
     const fault = faultOf('appending a batch', error);
     if (fault.retryable) throw fault;
@@ -171,7 +171,7 @@ export async function appendGuarded(pool: pg.Pool, groups: readonly AppendGroup[
   const outcomes: GroupOutcome[] = [];
   const quotas: QuotaCount[] = [];
   for (const group of groups) {
-    const alone = await appendGuarded(pool, [group]);
+    const alone = await appendGuarded(pool, [group], wake);
     outcomes.push(...alone.groups);
     quotas.push(...alone.quotas);
   }

@@ -37,11 +37,11 @@ export class Batcher<Item> {
     await new Promise<void>((resolve) => this.onIdle.push(resolve));
   }
 
-  /** One turn of the event loop lets a whole request's items arrive before the batch closes. */
+  /** One turn of the event loop lets everything that one read of the sockets brought join the batch. */
   private schedule(): void {
     if (this.scheduled) return;
     this.scheduled = true;
-    queueMicrotask(() => {
+    setImmediate(() => {
       this.scheduled = false;
       this.start();
     });

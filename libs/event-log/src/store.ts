@@ -8,7 +8,8 @@ import { readSnapshots, writeSnapshot, type Snapshot } from './snapshots.js';
 /** The log as the command handler and the relay see it. */
 export interface EventStore {
   /** Appends many groups in one statement; the outcome is per group. @throws Fault when nobody knows what became of them */
-  append(groups: readonly AppendGroup[]): Promise<AppendOutcome>;
+  /** @param wake false when the caller relays the log itself, so nobody need be told of the commit */
+  append(groups: readonly AppendGroup[], wake?: boolean): Promise<AppendOutcome>;
   readStream(stream: StreamId, afterVersion: number): Promise<readonly StoredEvent[]>;
   readStreams(wanted: readonly { readonly stream: StreamId; readonly after: number }[]): Promise<readonly StoredEvent[]>;
   readAll(afterPosition: number, limit: number): Promise<readonly StoredEvent[]>;
@@ -21,8 +22,8 @@ export interface EventStore {
 export class PostgresEventStore implements EventStore {
   constructor(private readonly pools: Pools) {}
 
-  append(groups: readonly AppendGroup[]): Promise<AppendOutcome> {
-    return appendGuarded(this.pools.write, groups);
+  append(groups: readonly AppendGroup[], wake = true): Promise<AppendOutcome> {
+    return appendGuarded(this.pools.write, groups, wake);
   }
 
   readStream(stream: StreamId, afterVersion: number): Promise<readonly StoredEvent[]> {

@@ -36,6 +36,7 @@ export class NatsCommandSender implements CommandSender {
   readonly #queue: Entry[] = [];
   readonly #open = new Set<Entry>();
   #inFlight = 0;
+  #pumping = false;
   #deadlines: NodeJS.Timeout | undefined;
 
   constructor(private readonly connection: NatsConnection) {}
@@ -48,6 +49,16 @@ export class NatsCommandSender implements CommandSender {
       this.#open.add(entry);
       this.#queue.push(entry);
       this.#deadlines ??= setInterval(() => this.#expire(), DEADLINE_CHECK_MS);
+      this.#pumpSoon();
+    });
+  }
+
+  /** Once this turn's input is handled, so that the answers to one message of notices travel together. */
+  #pumpSoon(): void {
+    if (this.#pumping || this.#inFlight >= COMMAND_REQUESTS_IN_FLIGHT_MAX) return;
+    this.#pumping = true;
+    setImmediate(() => {
+      this.#pumping = false;
       this.#pump();
     });
   }
