@@ -171,7 +171,7 @@ function addWorkflow(program: Command, around: Surroundings, run: Run): void {
       .command(verb)
       .argument('<workflowId>')
       .option('--reason <text>')
-      .action(run(async (options, [id = '']) => steerWorkflow(await connectClient(options, around), verb, id, options, around)));
+      .action(run(async (options, [id = '']) => steerWorkflow(await connectClient(options, around), { verb, id }, options, around)));
   }
 }
 

@@ -22,20 +22,21 @@ export interface Target {
 export async function findTarget(options: TargetOptions, { env }: Surroundings): Promise<Target> {
   const url = options.url ?? (options.data === undefined ? env['TASKMASTER_URL'] : undefined);
   const apiKey = options.apiKey ?? env['TASKMASTER_API_KEY'];
-  if (url !== undefined) {
-    if (!URL.canParse(url)) throw new CommandFault(`${url} is not a URL; write it like http://127.0.0.1:3000.`, EXIT.usage);
-    return { url, ...(apiKey === undefined ? {} : { apiKey }) };
-  }
+  if (url !== undefined) return targetOf(url, apiKey);
   const places = options.data === undefined ? [dataDirectory(undefined, env), demoDirectory(env)] : [dataDirectory(options.data, env)];
   for (const data of places) {
     const record = await readRecord(data);
     if (record === undefined || !runs(record.supervisor.pid)) continue;
-    const key = apiKey ?? (await keyIn(data));
-    return { url: record.address, ...(key === undefined ? {} : { apiKey: key }) };
+    return targetOf(record.address, apiKey ?? (await keyIn(data)));
   }
   throw new CommandFault(
     `No platform runs on this machine (looked in ${places.join(' and ')}).\n  Start one with \`task-master up\`, or say where it is with --url or TASKMASTER_URL.`,
   );
+}
+
+function targetOf(url: string, apiKey: string | undefined): Target {
+  if (!URL.canParse(url)) throw new CommandFault(`${url} is not a URL; write it like http://127.0.0.1:3000.`, EXIT.usage);
+  return apiKey === undefined ? { url } : { url, apiKey };
 }
 
 /** Whether a process of this id exists; a stale record is refused by the connection that follows. */

@@ -47,14 +47,16 @@ async function read(
     text += Buffer.from(chunk as Uint8Array).toString();
     const parts = text.split('\n\n');
     text = parts.pop() ?? '';
-    for (const part of parts) {
-      const id = /^id: (\d+)$/m.exec(part)?.[1];
-      if (id !== undefined) events.push({ id: Number(id), type: /^event: (\w+)$/m.exec(part)?.[1] ?? '' });
-    }
-    if (!enough(events)) continue;
-    return { events, ended: false };
+    events.push(...parts.flatMap(sentIn));
+    if (enough(events)) return { events, ended: false };
   }
   return { events, ended: true };
+}
+
+/** The event of a block; none for a comment. */
+function sentIn(block: string): readonly Sent[] {
+  const id = /^id: (\d+)$/m.exec(block)?.[1];
+  return id === undefined ? [] : [{ id: Number(id), type: /^event: (\w+)$/m.exec(block)?.[1] ?? '' }];
 }
 
 describe('a stream of events', () => {

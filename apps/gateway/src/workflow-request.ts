@@ -85,19 +85,25 @@ function shorten(text: string): string {
 const repositoryOf = (dto: RepositoryDto): RepositoryRef => ({ url: dto.url, branch: dto.branch ?? 'main', forge: dto.forge ?? 'local' });
 
 function optionsOf(dto: ExecuteWorkflowDto, defaults: RequestDefaults): WorkflowOptions {
-  const given = dto.options;
+  const given = dto.options ?? {};
   return {
-    drive: given?.drive ?? 'auto',
-    strict: given?.strict ?? false,
-    timeoutMs: given?.timeoutMs ?? defaults.timeoutMs,
-    maxFixCycles: given?.maxFixCycles ?? FIX_CYCLES,
-    maxConcurrentSteps: given?.maxConcurrentSteps ?? CONCURRENT_STEPS,
-    enableNlp: given?.enableNlp ?? defaults.enableNlp,
-    enableAgentCoordination: given?.enableAgentCoordination ?? defaults.enableAgentCoordination,
+    ...limitsOf(given, defaults),
+    drive: given.drive ?? 'auto',
+    strict: given.strict ?? false,
+    enableNlp: given.enableNlp ?? defaults.enableNlp,
+    enableAgentCoordination: given.enableAgentCoordination ?? defaults.enableAgentCoordination,
     delegation: dto.delegation ?? 'auto',
-    validation: given?.validation === undefined ? [] : (plainList(given.validation) as unknown as readonly ValidationCommand[]),
-    escalationTimeoutMs: given?.escalationTimeoutMs ?? ESCALATION_TIMEOUT_MS,
+    validation: given.validation === undefined ? [] : (plainList(given.validation) as unknown as readonly ValidationCommand[]),
   };
 }
+
+type Limits = Pick<WorkflowOptions, 'timeoutMs' | 'maxFixCycles' | 'maxConcurrentSteps' | 'escalationTimeoutMs'>;
+
+const limitsOf = (given: Partial<Limits>, defaults: RequestDefaults): Limits => ({
+  timeoutMs: given.timeoutMs ?? defaults.timeoutMs,
+  maxFixCycles: given.maxFixCycles ?? FIX_CYCLES,
+  maxConcurrentSteps: given.maxConcurrentSteps ?? CONCURRENT_STEPS,
+  escalationTimeoutMs: given.escalationTimeoutMs ?? ESCALATION_TIMEOUT_MS,
+});
 
 const plainList = (values: readonly object[]): readonly JsonObject[] => values.map(plain);

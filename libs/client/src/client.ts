@@ -111,28 +111,45 @@ async function health(transport: Transport, { signal }: RequestOptions): Promise
 const RECONNECT_FIRST_MS = 200;
 const RECONNECT_MAX_MS = 5_000;
 
+/** Goes on over as many connections as it takes; each event comes once because every connection starts after the last one seen. */
 async function* followEvents(transport: Transport, request: EventsRequest): AsyncGenerator<LiveEvent, void, undefined> {
   const { workflowId, signal, onReconnect } = request;
-  let after = request.after;
   const stopped = (): boolean => signal?.aborted === true;
-  for (let failures = 0; !stopped();) {
+  let after = request.after;
+  let failures = 0;
+  while (!stopped()) {
     try {
-      const headers = { accept: 'text/event-stream', ...(after === undefined ? {} : { 'last-event-id': String(after) }) };
-      const response = await transport.once({ method: 'GET', path: eventsPath(workflowId), headers, signal });
-      for await (const { data } of readEventStream(response.body ?? new ReadableStream())) {
-        const event = JSON.parse(data) as LiveEvent;
+      for await (const event of oneConnection(transport, request, after)) {
         failures = 0;
-        if (after !== undefined && event.position <= after) continue;
         after = event.position;
         yield event;
         if (workflowId !== undefined && event.type === 'WorkflowEnded') return;
       }
     } catch (error) {
       if (stopped()) return;
-      if (error instanceof ProblemError && error.status < 500 && error.status !== 429) throw error;
+      if (isFinal(error)) throw error;
       onReconnect?.(error);
     }
     failures += 1;
     await pause(Math.min(RECONNECT_MAX_MS, RECONNECT_FIRST_MS * 2 ** Math.min(failures, 6)), signal);
   }
 }
+
+async function* oneConnection(
+  transport: Transport,
+  { workflowId, signal }: EventsRequest,
+  after: number | undefined,
+): AsyncGenerator<LiveEvent> {
+  const headers = { accept: 'text/event-stream', ...(after === undefined ? {} : { 'last-event-id': String(after) }) };
+  const response = await transport.once({ method: 'GET', path: eventsPath(workflowId), headers, signal });
+  let last = after ?? 0;
+  for await (const { data } of readEventStream(response.body ?? new ReadableStream())) {
+    const event = JSON.parse(data) as LiveEvent;
+    if (event.position <= last) continue;
+    last = event.position;
+    yield event;
+  }
+}
+
+/** A refusal that another try would only hear again. */
+const isFinal = (error: unknown): boolean => error instanceof ProblemError && error.status < 500 && error.status !== 429;

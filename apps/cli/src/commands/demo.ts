@@ -38,11 +38,6 @@ export async function demo(options: DemoOptions, around: Surroundings): Promise<
   const { signal } = interruption;
   let platform: Platform | undefined;
   try {
-    const folder = join(
-      data,
-      'repositories',
-      `${new Date().toISOString().slice(0, 19).replace(/[-:]/g, '')}-${randomBytes(3).toString('hex')}`,
-    );
     const { talk } = around.terminal;
     // The port is a free one: the demo never stands in the way of what listens on 3000.
     platform = await startPlatform({
@@ -54,13 +49,13 @@ export async function demo(options: DemoOptions, around: Surroundings): Promise<
         talk(`${message}\n`);
       },
     });
-    const repository =
-      options.repo === undefined ? await makeSampleRepository(folder, around.env) : await cloneRepository(options.repo, folder, around);
+    const repository = await prepareRepository(options.repo, data, around);
     introduce(platform, repository, around);
     const client = createClient({ baseUrl: platform.address, apiKey: platform.apiKey });
     const delivery = await deliver(client, { repository, requirement: options.requirement ?? REQUIREMENT, signal }, around);
-    const exit = signal.aborted ? EXIT.interrupted : await conclude(delivery, { platform, options }, around);
-    if (options.keep === true && exit !== EXIT.interrupted) {
+    if (signal.aborted) return EXIT.interrupted;
+    const exit = await conclude(delivery, { platform, options }, around);
+    if (options.keep === true) {
       talk(`\nThe platform stays at ${platform.address} until Ctrl-C.\n`);
       await platform.ended;
     }
@@ -75,6 +70,13 @@ export async function demo(options: DemoOptions, around: Surroundings): Promise<
     await platform?.stop();
     interruption.dispose();
   }
+}
+
+/** Each demo has a repository of its own, so that one run never meets what another left. */
+function prepareRepository(source: string | undefined, data: string, around: Surroundings): Promise<DemoRepository> {
+  const name = `${new Date().toISOString().slice(0, 19).replace(/[-:]/g, '')}-${randomBytes(3).toString('hex')}`;
+  const folder = join(data, 'repositories', name);
+  return source === undefined ? makeSampleRepository(folder, around.env) : cloneRepository(source, folder, around);
 }
 
 function introduce(platform: Platform, repository: DemoRepository, { terminal }: Surroundings): void {
@@ -124,29 +126,42 @@ async function conclude(
   { platform, options }: { platform: Platform; options: DemoOptions },
   around: Surroundings,
 ): Promise<ExitCode> {
-  const { run, repository, elapsedMs, report } = delivery;
-  const { terminal, env } = around;
-  const broken = report.invariants.filter((invariant) => invariant.violations.length > 0);
+  const { run, report } = delivery;
+  const { terminal } = around;
+  const broken = report.invariants.filter((invariant) => invariant.violations.length > 0).length;
   const merged = run.ended?.outcome === 'completed' ? run.pullRequest?.commit : undefined;
-  const exit = merged !== undefined && broken.length === 0 ? EXIT.ok : EXIT.failed;
-  if (options.json === true) {
-    terminal.out(
-      `${JSON.stringify({ workflowId: run.workflowId, outcome: run.ended?.outcome ?? null, reason: run.ended?.reason ?? null, commit: merged ?? null, repository: repository.path, branch: repository.branch, events: run.events, elapsedMs: Math.round(elapsedMs), invariants: report.invariants })}\n`,
-    );
-    return exit;
+  if (options.json === true) terminal.out(`${JSON.stringify(resultOf(delivery, merged))}\n`);
+  else {
+    const result = merged === undefined ? failureLines(run, around) : await mergeLines(delivery.repository, merged, around);
+    const lines = [...result, '', ...facts(delivery, platform, broken), ...whereNext(delivery, platform, options)];
+    terminal.out(`${lines.join('\n')}\n`);
   }
-  const paint = painter(terminal.colour);
-  const lines =
-    merged === undefined
-      ? [
-          paint('red', `Not merged: ${run.ended?.outcome ?? 'unfinished'}: ${run.ended?.reason ?? ''}`),
-          ...[...run.steps.values()].filter((step) => step.mark === 'failed').map((step) => `  ${step.title}: ${step.note ?? ''}`),
-        ]
-      : [paint('green', `Merged ${merged}`), '', await changedFiles(repository, merged, env)];
-  lines.push('', ...facts(delivery, platform, broken.length), ...whereNext(delivery, platform, options));
-  terminal.out(`${lines.join('\n')}\n`);
-  return exit;
+  return merged !== undefined && broken === 0 ? EXIT.ok : EXIT.failed;
 }
+
+const resultOf = ({ run, repository, elapsedMs, report }: Delivery, merged: string | undefined): object => ({
+  workflowId: run.workflowId,
+  outcome: run.ended?.outcome ?? null,
+  reason: run.ended?.reason ?? null,
+  commit: merged ?? null,
+  repository: repository.path,
+  branch: repository.branch,
+  events: run.events,
+  elapsedMs: Math.round(elapsedMs),
+  invariants: report.invariants,
+});
+
+function failureLines(run: Run, { terminal }: Surroundings): readonly string[] {
+  const failed = [...run.steps.values()].filter((step) => step.mark === 'failed').map((step) => `  ${step.title}: ${step.note ?? ''}`);
+  const ended = run.ended ?? { outcome: 'unfinished', reason: '' };
+  return [painter(terminal.colour)('red', `Not merged: ${ended.outcome}: ${ended.reason}`), ...failed];
+}
+
+const mergeLines = async (repository: DemoRepository, commit: string, { terminal, env }: Surroundings): Promise<readonly string[]> => [
+  painter(terminal.colour)('green', `Merged ${commit}`),
+  '',
+  await changedFiles(repository, commit, env),
+];
 
 function facts({ run, repository, elapsedMs, report }: Delivery, platform: Platform, broken: number): readonly string[] {
   const checked = report.invariants.reduce((sum, invariant) => sum + invariant.checked, 0);

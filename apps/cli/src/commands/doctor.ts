@@ -38,8 +38,8 @@ export async function doctor(options: { readonly data?: string; readonly json?: 
 
 export async function examine(options: { readonly data?: string }, env: Env): Promise<readonly Finding[]> {
   const data = dataDirectory(options.data, env);
-  const groups = await Promise.all([node(), git(env), postgres(env), nats(env), port(env, data), disk(data), agents(env), keys(env)]);
-  return groups.flat();
+  const asked = await Promise.all([git(env), postgres(env), nats(env), port(env, data), disk(data)]);
+  return [node(), ...asked, ...(await agents(env)), keys(env)];
 }
 
 function node(): Finding {

@@ -116,8 +116,7 @@ export async function showEvents(
 
 export async function steerWorkflow(
   client: Client,
-  verb: 'cancel' | 'pause' | 'resume',
-  id: string,
+  { verb, id }: { readonly verb: 'cancel' | 'pause' | 'resume'; readonly id: string },
   options: { readonly reason?: string; readonly json?: boolean },
   around: Surroundings,
 ): Promise<ExitCode> {
@@ -165,27 +164,27 @@ export async function processTask(
 ): Promise<ExitCode> {
   if ((taskId === undefined) === (options.requirement === undefined))
     throw new CommandFault('Give a task id or --requirement "…".', EXIT.usage);
-  const source = options.requirement === undefined ? { taskId: taskId ?? '' } : { requirement: options.requirement };
   if (options.requirement === undefined) around.terminal.talk('Tasks by id come in a later version; --requirement "…" works today.\n');
-  const request = {
+  const { workflowId } = await client.execute(requestOf(taskId, options));
+  around.terminal.talk(`workflow ${workflowId}\n`);
+  if (options.detach === true) {
+    around.terminal.out(`${options.json === true ? JSON.stringify({ workflowId }, undefined, 2) : workflowId}\n`);
+    return EXIT.ok;
+  }
+  if (options.verbose !== true) return followWorkflow(client, workflowId, options, around);
+  const shown = await showEvents(client, workflowId, { follow: true, signal: options.signal }, around);
+  if (shown !== EXIT.ok) return shown;
+  return (await client.getWorkflow(workflowId)).outcome === 'completed' ? EXIT.ok : EXIT.failed;
+}
+
+function requestOf(taskId: string | undefined, options: ProcessOptions): ExecuteRequest {
+  const source = options.requirement === undefined ? { taskId: taskId ?? '' } : { requirement: options.requirement };
+  const branch = options.branch === undefined ? {} : { branch: options.branch };
+  return {
     ...source,
     ...(options.profile === undefined ? {} : { profile: options.profile as 'cicd' }),
     ...(options.priority === undefined ? {} : { priority: options.priority as Priority }),
-    ...(options.repo === undefined
-      ? {}
-      : { repository: { url: options.repo, ...(options.branch === undefined ? {} : { branch: options.branch }) } }),
+    ...(options.repo === undefined ? {} : { repository: { url: options.repo, ...branch } }),
     ...(options.timeout === undefined ? {} : { options: { timeoutMs: options.timeout } }),
-  } satisfies ExecuteRequest;
-  const { workflowId } = await client.execute(request);
-  around.terminal.talk(`workflow ${workflowId}\n`);
-  if (options.detach === true) {
-    if (options.json === true) print(around, { workflowId });
-    else around.terminal.out(`${workflowId}\n`);
-    return EXIT.ok;
-  }
-  if (options.verbose === true)
-    return showEvents(client, workflowId, { follow: true, signal: options.signal }, around).then(async () =>
-      (await client.getWorkflow(workflowId)).outcome === 'completed' ? EXIT.ok : EXIT.failed,
-    );
-  return followWorkflow(client, workflowId, options, around);
+  };
 }

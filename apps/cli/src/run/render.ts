@@ -17,6 +17,9 @@ interface Sheet {
 }
 
 const WIDTH_MIN = 30;
+const ARROW = ' → ';
+/** Deeper than this the indentation would eat the line; the order still shows. */
+const TREE_DEPTH_MAX = 6;
 const MARKS: Readonly<Record<StepMark, readonly [sign: string, ink: Ink]>> = {
   waiting: ['·', 'dim'],
   ready: ['○', 'cyan'],
@@ -56,24 +59,19 @@ function headLine(run: Run, { paint, width, now }: Sheet): string {
 function stateLines(run: Run, { paint, width }: Sheet): readonly string[] {
   const profile = PROFILES[run.profile as keyof typeof PROFILES] as (typeof PROFILES)[keyof typeof PROFILES] | undefined;
   const order = profile?.progressOrder ?? [];
-  const beside = run.visited.filter((state) => !order.includes(state));
-  const states = [...order, ...new Set(beside)];
-  const cells = states.map((state) => stateCell(run, state));
-  const lines: string[] = [];
-  let line = '';
-  let used = 0;
-  for (const [index, { text, ink }] of cells.entries()) {
-    const gap = used === 0 ? '' : ' → ';
-    if (used + gap.length + text.length > width && used > 0) {
-      lines.push(line);
-      line = '';
-      used = 0;
+  const states = [...order, ...new Set(run.visited.filter((state) => !order.includes(state)))];
+  const rows: { text: string; used: number }[] = [];
+  for (const { text, ink } of states.map((state) => stateCell(run, state))) {
+    const row = rows.at(-1);
+    if (row !== undefined && row.used + ARROW.length + text.length <= width) {
+      row.text += paint('dim', ARROW) + paint(ink, text);
+      row.used += ARROW.length + text.length;
+    } else {
+      const indent = rows.length === 0 ? '' : '  ';
+      rows.push({ text: indent + paint(ink, text), used: indent.length + text.length });
     }
-    const lead = used === 0 ? (index === 0 ? '' : '  ') : paint('dim', gap);
-    line += lead + paint(ink, text);
-    used += (used === 0 ? (index === 0 ? 0 : 2) : gap.length) + text.length;
   }
-  return [...lines, line];
+  return rows.map((row) => row.text);
 }
 
 function stateCell(run: Run, state: string): { text: string; ink: Ink } {
@@ -114,23 +112,27 @@ interface Branch {
 
 /** A graph as a tree: each step hangs under its last dependency; the others are named. */
 function treeLines(steps: readonly RunStep[], sheet: Sheet): readonly string[] {
+  const children = childrenOf(steps);
+  const lines: string[] = [];
+  const open: Branch[] = branchesOf(children.get('') ?? [], '', 0);
+  for (let branch = open.pop(); branch !== undefined; branch = open.pop()) {
+    const { step, prefix, last, depth } = branch;
+    const under = `${prefix}${last ? '   ' : '│  '}`;
+    lines.push(stepLine(step, `  ${prefix}${last ? '└─ ' : '├─ '}`, sheet), ...whyLines(step, `  ${under}`, sheet));
+    open.push(...branchesOf(children.get(step.id) ?? [], depth < TREE_DEPTH_MAX ? under : prefix, depth + 1));
+  }
+  return lines;
+}
+
+/** Steps by the one they hang under; those without are under ''. */
+function childrenOf(steps: readonly RunStep[]): ReadonlyMap<string, readonly RunStep[]> {
   const known = new Set(steps.map((step) => step.id));
   const children = new Map<string, RunStep[]>();
   for (const step of steps) {
     const parent = step.dependsOn.findLast((id) => known.has(id)) ?? '';
     children.set(parent, [...(children.get(parent) ?? []), step]);
   }
-  const lines: string[] = [];
-  const open: Branch[] = branchesOf(children.get('') ?? [], '', 0);
-  for (let branch = open.pop(); branch !== undefined; branch = open.pop()) {
-    const { step, prefix, last, depth } = branch;
-    lines.push(stepLine(step, `  ${prefix}${last ? '└─ ' : '├─ '}`, sheet));
-    const under = `  ${prefix}${last ? '   ' : '│  '}`;
-    lines.push(...whyLines(step, under, sheet));
-    // Deeper than this the indentation would eat the line; the order still shows.
-    open.push(...branchesOf(children.get(step.id) ?? [], depth < 6 ? `${prefix}${last ? '   ' : '│  '}` : prefix, depth + 1));
-  }
-  return lines;
+  return children;
 }
 
 /** Last first, because they are taken from the end. */

@@ -154,8 +154,7 @@ export class LiveHub {
       if (event.position <= reader.cursor) continue;
       reader.cursor = event.position;
       if (reader.stream !== undefined) reader.version = event.version;
-      if (isConfidential(event.stream) && reader.subscription.identity.role !== 'admin') continue;
-      text += serverSentEvent(liveEventOf(event));
+      if (isVisible(reader, event.stream)) text += serverSentEvent(liveEventOf(event));
       ended ||= reader.stream !== undefined && event.type === 'WorkflowEnded';
     }
     if (text !== '') reader.out.write(text);
@@ -176,6 +175,8 @@ export class LiveHub {
     reader.out.end();
   }
 }
+
+const isVisible = (reader: Reader, stream: string): boolean => !isConfidential(stream) || reader.subscription.identity.role === 'admin';
 
 /** Whether what a message brings comes right after what the reader has. */
 function follows(reader: Reader, message: FeedMessage, mine: readonly FeedEvent[], contiguous: boolean): boolean {
