@@ -1,26 +1,25 @@
-import { SUBJECT_FEED, type FeedMessage } from '@taskmaster/contracts';
+import { SUBJECT_FEED, SUBJECT_FEED_ENDED } from '@taskmaster/contracts';
 import type { connectBroker } from '@taskmaster/messaging';
-import type { FeedSource, RawFeedMessage } from './live/feed-source.js';
+import type { FeedSource } from './live/feed-source.js';
 
 export type Broker = Awaited<ReturnType<typeof connectBroker>>;
 
-/** The feed as the broker delivers it: one subscription for the whole process, unparsed, because most commits concern nobody here. */
+/** The feed as the broker delivers it. Nothing is delivered to a process in which nobody listens. */
 export class BrokerFeed implements FeedSource {
-  private readonly listeners = new Set<(message: RawFeedMessage) => void>();
+  constructor(private readonly broker: Broker) {}
 
-  constructor(broker: Broker) {
-    broker.subscribe(SUBJECT_FEED, {
+  onEvents: FeedSource['onEvents'] = (listener) => this.subscribe(SUBJECT_FEED, listener);
+
+  onEnded: FeedSource['onEnded'] = (listener) => this.subscribe(SUBJECT_FEED_ENDED, listener);
+
+  private subscribe<Message>(subject: string, listener: (message: Message) => void): () => void {
+    const subscription = this.broker.subscribe(subject, {
       callback: (error, message) => {
-        if (error !== null) return;
-        let parsed: FeedMessage | undefined;
-        const raw: RawFeedMessage = { raw: message.data, parse: () => (parsed ??= message.json<FeedMessage>()) };
-        for (const listener of this.listeners) listener(raw);
+        if (error === null) listener(message.json<Message>());
       },
     });
-  }
-
-  listen(listener: (message: RawFeedMessage) => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+    return () => {
+      if (!this.broker.isClosed()) subscription.unsubscribe();
+    };
   }
 }

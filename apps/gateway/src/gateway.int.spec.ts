@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { QUERY_TYPES, SUBJECT_COMMANDS, SUBJECT_FEED, subjectOfQuery, type CommandRequest } from '@taskmaster/contracts';
+import {
+  QUERY_TYPES,
+  SUBJECT_COMMANDS,
+  SUBJECT_FEED,
+  SUBJECT_FEED_ENDED,
+  subjectOfQuery,
+  type CommandRequest,
+} from '@taskmaster/contracts';
 import { connectBroker } from '@taskmaster/messaging';
 import { startBroker, type TestBroker } from '@taskmaster/testing';
 import type { Broker } from './broker-feed.js';
@@ -32,8 +39,11 @@ function serve(connection: Broker): void {
       },
     });
   }
-  platform.listen(({ raw }) => {
-    connection.publish(SUBJECT_FEED, raw);
+  platform.onEvents((message) => {
+    connection.publish(SUBJECT_FEED, JSON.stringify(message));
+  });
+  platform.onEnded((streams) => {
+    connection.publish(SUBJECT_FEED_ENDED, JSON.stringify(streams));
   });
 }
 

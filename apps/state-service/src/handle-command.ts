@@ -27,6 +27,8 @@ export interface CommittedEvent {
   readonly tenantId: TenantId;
   readonly type: DomainEvent['type'];
   readonly data: DomainEvent['data'];
+  /** The text that was stored. */
+  readonly dataText: string;
   readonly occurredAt: Timestamp;
   readonly correlationId: string;
   readonly traceparent?: string;
@@ -210,7 +212,7 @@ export class CommandHandler {
     const entry = { ...after, hash: outcome.hash };
     if (entry.version > 0) this.loader.keep(entry);
     for (const { version, data, event } of events) {
-      const { type, occurredAt, correlationId, traceparent } = event;
+      const { type, dataText, occurredAt, correlationId, traceparent } = event;
       committed.push({
         position: outcome.firstPosition + version - before.version - 1,
         stream: before.stream,
@@ -218,6 +220,7 @@ export class CommandHandler {
         tenantId: entry.tenantId ?? ('' as TenantId),
         type,
         data,
+        dataText,
         occurredAt,
         correlationId,
         ...(traceparent === undefined ? {} : { traceparent }),

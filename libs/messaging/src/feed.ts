@@ -1,4 +1,4 @@
-import { MESSAGE_BYTES_MAX, SUBJECT_FEED, utf8Bytes, type FeedEvent, type FeedMessage } from '@taskmaster/contracts';
+import { MESSAGE_BYTES_MAX, SUBJECT_FEED, SUBJECT_FEED_ENDED, utf8Bytes, type FeedEvent, type FeedMessage } from '@taskmaster/contracts';
 import type { NatsConnection, Subscription } from 'nats';
 
 interface Pending {
@@ -8,19 +8,24 @@ interface Pending {
   bytes: number;
 }
 
+/** An event on its way to the feed, its data still the text that was stored. */
+export type CommittedText = Omit<FeedEvent, 'data'> & { readonly dataText: string };
+
 /** Tells live listeners what was committed. Commits of one turn of the event loop travel together. Nothing depends on it. */
 export class FeedPublisher {
   #pending: Pending | undefined;
+  #ended: string[] = [];
 
   constructor(private readonly connection: NatsConnection) {}
 
   /** Hands in the events of one commit, in order and without a hole. */
-  publish(events: readonly FeedEvent[]): void {
+  publish(events: readonly CommittedText[]): void {
     for (const event of events) this.#add(event);
   }
 
-  #add(event: FeedEvent): void {
-    const json = JSON.stringify(event);
+  #add(event: CommittedText): void {
+    const json = feedText(event);
+    if (event.type === 'WorkflowEnded') this.#ended.push(event.stream);
     const bytes = utf8Bytes(json) + 1;
     const pending = this.#pending;
     if (pending !== undefined && pending.last + 1 === event.position && pending.bytes + bytes <= MESSAGE_BYTES_MAX) {
@@ -38,6 +43,9 @@ export class FeedPublisher {
     const pending = this.#pending;
     this.#pending = undefined;
     if (pending !== undefined) this.#send(pending);
+    const ended = this.#ended;
+    this.#ended = [];
+    if (ended.length > 0 && !this.connection.isClosed()) this.connection.publish(SUBJECT_FEED_ENDED, JSON.stringify(ended));
   }
 
   #send({ first, last, json }: Pending): void {
@@ -46,6 +54,10 @@ export class FeedPublisher {
     this.connection.publish(SUBJECT_FEED, `{"first":${String(first)},"last":${String(last)},"events":[${json}]}`);
   }
 }
+
+/** The JSON of a feed event, without parsing its data. */
+const feedText = ({ position, stream, version, tenantId, type, occurredAt, dataText }: CommittedText): string =>
+  `${JSON.stringify({ position, stream, version, tenantId, type, occurredAt }).slice(0, -1)},"data":${dataText}}`;
 
 export interface FeedCallbacks {
   /** Events in order, each once. */

@@ -160,7 +160,15 @@ describe('FeedListener', () => {
     });
     listener.start();
     const event = (position: number) =>
-      ({ position, stream: 's', version: 1, tenantId: 'default' as Notice['tenantId'], type: 'T', occurredAt: '', data: {} }) as const;
+      ({
+        position,
+        stream: 's',
+        version: 1,
+        tenantId: 'default' as Notice['tenantId'],
+        type: 'T',
+        occurredAt: '',
+        dataText: '{}',
+      }) as const;
     const feed = new FeedPublisher(connection);
     feed.publish([event(1), event(2)]);
     feed.publish([event(3)]);

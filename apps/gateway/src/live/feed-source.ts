@@ -1,14 +1,9 @@
 import type { FeedMessage } from '@taskmaster/contracts';
 
-/**
- * Commits as they happen. Lossy: a listener that misses one reads the log. `raw` is the message as it came, so that a listener can
- * look before it parses.
- */
+/** Commits as they happen. Lossy: a listener that misses one reads the log. Each call answers with a function that stops listening. */
 export interface FeedSource {
-  listen(listener: (message: RawFeedMessage) => void): () => void;
-}
-
-export interface RawFeedMessage {
-  readonly raw: Uint8Array;
-  parse(): FeedMessage;
+  /** Every commit; wanted only while somebody follows events live. */
+  onEvents(listener: (message: FeedMessage) => void): () => void;
+  /** Streams whose workflow has just ended. */
+  onEnded(listener: (streams: readonly string[]) => void): () => void;
 }

@@ -42,19 +42,16 @@ interface Reader {
  */
 export class LiveHub {
   private readonly readers = new Set<Reader>();
-  private readonly stopListening: () => void;
+  private stopListening: (() => void) | undefined;
   private readonly heartbeat: NodeJS.Timeout;
   private last = 0;
 
   constructor(
-    feed: FeedSource,
+    private readonly feed: FeedSource,
     private readonly asker: QueryAsker,
     private readonly log: EdgeLog,
     heartbeatMs: number = HEARTBEAT_MS,
   ) {
-    this.stopListening = feed.listen((message) => {
-      if (this.readers.size > 0) this.hear(message.parse());
-    });
     this.heartbeat = setInterval(() => {
       this.beat();
     }, heartbeatMs);
@@ -66,7 +63,6 @@ export class LiveHub {
   }
 
   close(): void {
-    this.stopListening();
     clearInterval(this.heartbeat);
     for (const reader of this.readers) this.drop(reader);
   }
@@ -90,6 +86,9 @@ export class LiveHub {
       stream: subscription.workflowId === undefined ? undefined : `workflow-${subscription.workflowId}`,
     };
     this.readers.add(reader);
+    this.stopListening ??= this.feed.onEvents((message) => {
+      this.hear(message);
+    });
     out.on('close', () => {
       this.drop(reader);
     });
@@ -173,6 +172,9 @@ export class LiveHub {
     reader.closed = true;
     this.readers.delete(reader);
     reader.out.end();
+    if (this.readers.size > 0) return;
+    this.stopListening?.();
+    this.stopListening = undefined;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { FeedSource, RawFeedMessage } from './feed-source.js';
+import type { FeedSource } from './feed-source.js';
 
 /** Where those stand who wait for a workflow's end. */
 interface Waiter {
@@ -6,23 +6,15 @@ interface Waiter {
   nudge(): void;
 }
 
-const ENDED = Buffer.from('"WorkflowEnded"');
-const STREAM = '"stream":"';
-/** Far enough back from an event's type to hold the members that come before it in a feed message. */
-const LOOK_BACK = 600;
-
-/**
- * Wakes those who wait for the end of a workflow. A feed message is only searched for ends, never parsed, and an end is only a hint
- * to look: a false one costs a query, a lost one is made good by the poll.
- */
+/** Wakes those who wait for the end of a workflow. An end is only a hint to look: a lost one is made good by the poll. */
 export class WaitingRoom {
   private readonly waiters = new Map<string, Set<Waiter>>();
   private readonly stop: () => void;
   private shut = false;
 
   constructor(feed: FeedSource) {
-    this.stop = feed.listen((message) => {
-      this.hear(message);
+    this.stop = feed.onEnded((streams) => {
+      for (const stream of streams) this.nudge(stream);
     });
   }
 
@@ -69,18 +61,6 @@ export class WaitingRoom {
         if (group.size === 0 && this.waiters.get(stream) === group) this.waiters.delete(stream);
       },
     };
-  }
-
-  private hear({ raw }: RawFeedMessage): void {
-    if (this.waiters.size === 0) return;
-    const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
-    for (let at = bytes.indexOf(ENDED); at >= 0; at = bytes.indexOf(ENDED, at + ENDED.length)) {
-      const before = bytes.toString('latin1', Math.max(0, at - LOOK_BACK), at);
-      const from = before.lastIndexOf(STREAM);
-      if (from < 0) continue;
-      const start = from + STREAM.length;
-      this.nudge(before.slice(start, before.indexOf('"', start)));
-    }
   }
 
   private nudge(stream: string): void {

@@ -28,7 +28,7 @@ import {
   type WorkflowView,
 } from '@taskmaster/contracts';
 import { metricsOf, viewOfWorkflow, workflowDecider, type Workflow } from '@taskmaster/workflow';
-import type { FeedSource, RawFeedMessage } from '../live/feed-source.js';
+import type { FeedSource } from '../live/feed-source.js';
 
 interface Remembered {
   readonly text: string;
@@ -52,7 +52,8 @@ export class InMemoryPlatform implements CommandSender, QueryAsker, FeedSource {
   muted = false;
   private readonly inbox = new Map<string, Remembered>();
   private readonly workflows = new Map<string, Workflow>();
-  private readonly listeners = new Set<(message: RawFeedMessage) => void>();
+  private readonly listeners = new Set<(message: FeedMessage) => void>();
+  private readonly endListeners = new Set<(streams: readonly string[]) => void>();
 
   addKey(key: string, role: Role, tenantId: TenantId = DEFAULT_TENANT): void {
     this.keys.set(hash('sha256', key), { keyId: `key-${role}`, tenantId, name: role, role });
@@ -62,9 +63,14 @@ export class InMemoryPlatform implements CommandSender, QueryAsker, FeedSource {
     return this.events.length;
   }
 
-  listen(listener: (message: RawFeedMessage) => void): () => void {
+  onEvents(listener: (message: FeedMessage) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  onEnded(listener: (streams: readonly string[]) => void): () => void {
+    this.endListeners.add(listener);
+    return () => this.endListeners.delete(listener);
   }
 
   async send(envelope: CommandEnvelope): Promise<CommandAnswer> {
@@ -122,8 +128,9 @@ export class InMemoryPlatform implements CommandSender, QueryAsker, FeedSource {
         data,
       })),
     };
-    const raw = Buffer.from(JSON.stringify(message));
-    for (const listener of this.listeners) listener({ raw, parse: () => JSON.parse(raw.toString()) as FeedMessage });
+    for (const listener of this.listeners) listener(JSON.parse(JSON.stringify(message)) as FeedMessage);
+    const ended = events.filter(({ type }) => type === 'WorkflowEnded').map(({ stream }) => stream);
+    if (ended.length > 0) for (const listener of this.endListeners) listener(ended);
   }
 
   private decide(envelope: CommandEnvelope): CommandAnswer {
