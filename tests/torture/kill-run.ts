@@ -1,10 +1,11 @@
 import type { LogReport, WorkflowView } from '@taskmaster/contracts';
-import { eventually } from '@taskmaster/testing';
+import { eventually, type TestRepository } from '@taskmaster/testing';
 import { httpClient, type HttpClient } from '../platform/http-client.js';
 import { startPlatformUnderTest, type PlatformUnderTest } from '../platform/platform-under-test.js';
 import { KILLS, killAndWait } from './kills.js';
-import { sampleRepository, submitAll, type Submission } from './load.js';
-import { LogChecks } from './log-checks.js';
+import { sampleRepository, submit, submitAll, visit, type Submission } from './load.js';
+import { LogChecks, type InFlight } from './log-checks.js';
+import { judgeRepository } from './repository-checks.js';
 
 export interface KillRunOptions {
   readonly cicd: number;
@@ -12,13 +13,18 @@ export interface KillRunOptions {
   readonly repositories: number;
   /** Steps of a simple workflow; enough that work is open until the last kill. */
   readonly links: number;
+  /** Whether to keep the data of a run that found nothing, too. */
+  readonly keep?: boolean;
   readonly say: (text: string) => void;
 }
 
 /** What a run found; `violations` is empty when everything that must hold held. */
 export interface KillRunReport {
-  readonly kills: readonly { readonly name: string; readonly position: number; readonly openAttempts: number }[];
+  readonly kills: readonly (Killed & InFlight)[];
+  readonly accepted: number;
   readonly finished: number;
+  /** The longest that a client had to try until its workflow was accepted, kills included. */
+  readonly longestAcceptMs: number;
   readonly events: number;
   readonly elapsedMs: number;
   readonly violations: readonly string[];
@@ -31,46 +37,73 @@ const THINK_MS = '1500';
 /** Starts a platform with two state-services, fills it with work, kills everything once, and judges what is in the log afterwards. */
 export async function killRun(options: KillRunOptions): Promise<KillRunReport> {
   const begin = performance.now();
+  const say = (text: string): void => {
+    options.say(`${((performance.now() - begin) / 1000).toFixed(1).padStart(5)} s  ${text}`);
+  };
   const repositories = await Promise.all(Array.from({ length: options.repositories }, sampleRepository));
   const platform = await startPlatformUnderTest({
     env: { MAX_CONCURRENT_WORKFLOWS: '200', SIMULATED_AGENT_THINK_MS: THINK_MS, SIMULATED_AGENT_SESSIONS: '8' },
     simulatedAgent: 'always',
     replicas: { 'state-service': 2 },
-    onProgress: options.say,
+    onProgress: say,
   });
-  const client = httpClient(platform.address, platform.apiKey);
-  const log = new LogChecks(platform.databaseUrl);
+  const stage: Stage = { platform, client: httpClient(platform.address, platform.apiKey), log: new LogChecks(platform.databaseUrl), say };
   let isClean = false;
   try {
-    const submissions = await submitAll(client, { ...options, repositories });
-    options.say(`${String(submissions.length)} workflows accepted`);
-    const killed = await killEverything({ platform, client, log, say: options.say });
-    const unfinished = await waitForAll(client, submissions, options.say);
-    const violations = [...unfinished, ...(await judge({ client, log, submissions, killed }))];
-    const kills = await Promise.all(
-      killed.map(async ({ name, position }) => ({ name, position, openAttempts: await log.openAttemptsAt(position) })),
-    );
-    isClean = violations.length === 0;
-    return {
-      kills,
-      finished: submissions.length - unfinished.length,
-      events: await log.head(),
-      elapsedMs: performance.now() - begin,
-      violations,
-    };
+    const report = await tortured(stage, options, repositories);
+    isClean = report.violations.length === 0 && options.keep !== true;
+    return { ...report, elapsedMs: performance.now() - begin };
   } finally {
-    client.close();
-    await log.close();
+    stage.client.close();
+    await stage.log.close();
     await (isClean ? platform.discard() : platform.stop());
     if (isClean) await Promise.all(repositories.map((repository) => repository.remove()));
-    else options.say(`kept for a look: ${platform.data}`);
+    else say(`kept for a look: ${platform.data}`);
   }
+}
+
+async function tortured(
+  stage: Stage,
+  options: KillRunOptions,
+  repositories: readonly TestRepository[],
+): Promise<Omit<KillRunReport, 'elapsedMs'>> {
+  const { client, log, say } = stage;
+  const load = await submitAll(client, { ...options, repositories });
+  say(`${String(load.length)} workflows accepted`);
+  const visitor = visit(client);
+  const killed = await killEverything(stage).catch(async (error: unknown) => {
+    await visitor.leave().catch(() => undefined);
+    throw error;
+  });
+  const { accepted, longestMs } = await visitor.leave();
+  say(`everything was killed; ${String(accepted.length)} more workflows were accepted meanwhile, after ${longestMs.toFixed(0)} ms at most`);
+  const submissions = [...load, ...accepted];
+  const views = await waitForAll(client, submissions, say);
+  say('everything has ended');
+  const kills = await Promise.all(killed.map(async (kill) => ({ ...kill, ...(await log.inFlightAt(kill.position)) })));
+  const violations = [
+    ...unfinished(submissions, views),
+    ...kills.flatMap((kill) => idle(kill, options)),
+    ...(await judgeRecords(stage, submissions)),
+    ...(await judgeLog(stage)),
+    ...(await judgeMerges(log, submissions, views, repositories)),
+  ];
+  say('judged');
+  return {
+    kills,
+    violations,
+    accepted: submissions.length,
+    finished: submissions.length - unfinished(submissions, views).length,
+    longestAcceptMs: longestMs,
+    events: await log.head(),
+  };
 }
 
 interface Killed {
   readonly name: string;
   /** Where the log ended when it was killed. */
   readonly position: number;
+  readonly backAfterMs: number;
 }
 
 interface Stage {
@@ -93,14 +126,17 @@ async function killEverything({ platform, client, log, say }: Stage): Promise<re
     );
     const begin = performance.now();
     await killAndWait(platform, client, kill);
-    say(`killed ${kill.name} at position ${String(position)}; whole again after ${String(Math.round(performance.now() - begin))} ms`);
-    killed.push({ name: kill.name, position });
+    const backAfterMs = Math.round(performance.now() - begin);
+    say(`killed ${kill.name} at position ${String(position)}; whole again after ${String(backAfterMs)} ms`);
+    killed.push({ name: kill.name, position, backAfterMs });
   }
   return killed;
 }
 
-/** Waits until every workflow has ended; answers those that did not complete, and why. */
-async function waitForAll(client: HttpClient, submissions: readonly Submission[], say: (text: string) => void): Promise<readonly string[]> {
+type Views = ReadonlyMap<string, WorkflowView>;
+
+/** Waits until every workflow has ended, and gives what was last seen of each. */
+async function waitForAll(client: HttpClient, submissions: readonly Submission[], say: (text: string) => void): Promise<Views> {
   const views = new Map<string, WorkflowView>();
   const look = async (): Promise<boolean> => {
     for (const { id } of submissions) {
@@ -113,40 +149,69 @@ async function waitForAll(client: HttpClient, submissions: readonly Submission[]
   await eventually(look, { deadlineMs: FINISH_MS_MAX, what: 'the end of every workflow' }).catch((error: unknown) => {
     say((error as Error).message);
   });
-  return submissions.flatMap(({ id, profile }) => {
+  return views;
+}
+
+const unfinished = (submissions: readonly Submission[], views: Views): readonly string[] =>
+  submissions.flatMap(({ id, profile }) => {
     const view = views.get(id);
     return view?.outcome === 'completed' ? [] : [`${profile} ${id} ${view === undefined ? 'was never seen' : endOf(view)}`];
   });
-}
 
 const endOf = ({ outcome, status, state, reason }: WorkflowView): string =>
   `is ${outcome ?? status} in state ${state}: ${reason ?? 'no reason'}`;
 
-interface Judgement {
-  readonly client: HttpClient;
-  readonly log: LogChecks;
-  readonly submissions: readonly Submission[];
-  readonly killed: readonly Killed[];
+/** A kill proves something only while there is something to lose. */
+function idle(kill: Killed & InFlight, { cicd, simple }: KillRunOptions): readonly string[] {
+  const missing = [
+    ...(kill.openAttempts === 0 ? ['no attempt'] : []),
+    ...(cicd > 0 && kill.cicd === 0 ? ['no cicd workflow'] : []),
+    ...(simple > 0 && kill.simple === 0 ? ['no simple workflow'] : []),
+  ];
+  return missing.map((what) => `${what} was open when ${kill.name} was killed`);
 }
 
-async function judge({ client, log, submissions, killed }: Judgement): Promise<readonly string[]> {
-  const violations: string[] = [];
+/** Invariant 4: what a client was told is in the log, and asking again with the same key gives the same answer. */
+async function judgeRecords({ client, log }: Stage, submissions: readonly Submission[]): Promise<readonly string[]> {
   const requested = await log.requestedWorkflows();
-  for (const { id } of submissions) if (!requested.has(id)) violations.push(`workflow ${id} was accepted and is not in the log`);
-  if (requested.size !== submissions.length)
-    violations.push(`the log holds ${String(requested.size)} workflows, accepted were ${String(submissions.length)}`);
-  for (const { name, position } of killed) {
-    if ((await log.openAttemptsAt(position)) === 0) violations.push(`no attempt was open when ${name} was killed`);
+  const violations = submissions.flatMap(({ id }) => (requested.has(id) ? [] : [`workflow ${id} was accepted and is not in the log`]));
+  for (const { id, key, body } of submissions) {
+    const again = await submit(client, key, body);
+    if (again !== id) violations.push(`the key ${key} was answered with ${id} first and with ${again} later`);
   }
-  for (const { stream, step, attempt, starts, settlements } of await log.repeatedAttempts()) {
-    violations.push(
+  const held = (await log.requestedWorkflows()).size;
+  if (held !== submissions.length) violations.push(`the log holds ${String(held)} workflows, accepted were ${String(submissions.length)}`);
+  return violations;
+}
+
+async function judgeLog({ client, log }: Stage): Promise<readonly string[]> {
+  const violations = (await log.repeatedAttempts()).map(
+    ({ stream, step, attempt, starts, settlements }) =>
       `${stream}: attempt ${String(attempt)} of ${step} was started ${String(starts)} and settled ${String(settlements)} times`,
-    );
-  }
+  );
   const { status, body } = await client.call('POST', '/api/audit/verify', { body: {} });
   if (status >= 300) return [...violations, `the invariants could not be checked: ${JSON.stringify(body)}`];
-  for (const { number, name, violations: found } of (body as LogReport).invariants) {
+  const { invariants } = body as LogReport;
+  if (invariants.length === 0) violations.push('no invariant was checked');
+  for (const { number, name, violations: found } of invariants) {
     for (const violation of found) violations.push(`invariant ${String(number)} (${name}): ${violation}`);
   }
   return violations;
+}
+
+async function judgeMerges(
+  log: LogChecks,
+  submissions: readonly Submission[],
+  views: Views,
+  repositories: readonly TestRepository[],
+): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const repository of repositories) {
+    const delivered = submissions.flatMap(({ id, repository: target }) => {
+      const view = views.get(id);
+      return target === repository && view?.outcome === 'completed' ? [{ id, view }] : [];
+    });
+    found.push(...(await judgeRepository(repository, delivered, log)));
+  }
+  return found;
 }

@@ -1,5 +1,6 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { PlanDraft, StepDraft } from '@taskmaster/contracts';
-import { makeRepository, type TestRepository } from '@taskmaster/testing';
+import { eventually, makeRepository, type TestRepository } from '@taskmaster/testing';
 import type { HttpClient } from '../platform/http-client.js';
 
 const REQUIREMENTS = [
@@ -31,25 +32,28 @@ function slowPlan(links: number): PlanDraft {
   return { steps };
 }
 
+/** What a client keeps of an answer "accepted". */
 export interface Submission {
   readonly id: string;
+  readonly key: string;
+  readonly body: object;
   readonly profile: 'cicd' | 'simple';
+  readonly repository?: TestRepository;
 }
 
-const SUBMIT_ATTEMPTS_MAX = 5;
+const ACCEPT_MS_MAX = 60_000;
 
-/** Hands one workflow in; the same key makes a repeated request the same request. */
-async function submit(client: HttpClient, key: string, body: object): Promise<string> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
+/** Hands one workflow in, again and again until it is accepted; the same key makes a repeated request the same request. */
+export async function submit(client: HttpClient, key: string, body: object): Promise<string> {
+  return eventually(
+    async () => {
       const { status, body: answer } = await client.call('POST', '/api/workflows/execute', { body, headers: { 'idempotency-key': key } });
       const id = (answer as { readonly id?: string } | undefined)?.id;
       if (status < 300 && id !== undefined) return id;
       throw new Error(`answered ${String(status)}: ${JSON.stringify(answer)}`);
-    } catch (error) {
-      if (attempt >= SUBMIT_ATTEMPTS_MAX) throw error;
-    }
-  }
+    },
+    { deadlineMs: ACCEPT_MS_MAX, what: `the acceptance of ${key}` },
+  );
 }
 
 export interface LoadOptions {
@@ -66,11 +70,46 @@ export async function submitAll(client: HttpClient, { cicd, simple, repositories
     const repository = repositories[index % repositories.length];
     const requirement = `${REQUIREMENTS[index % REQUIREMENTS.length] ?? ''} (${String(index + 1)})`;
     const body = { profile: 'cicd', requirement, repository: { url: repository?.path, branch: repository?.branch, forge: 'local' } };
-    return { id: await submit(client, `torture-cicd-${String(index)}`, body), profile: 'cicd' };
+    const key = `torture-cicd-${String(index)}`;
+    return { id: await submit(client, key, body), key, body, profile: 'cicd', ...(repository === undefined ? {} : { repository }) };
   });
   const ofSimple = Array.from({ length: simple }, async (_, index): Promise<Submission> => {
     const body = { profile: 'simple', title: `chain ${String(index + 1)}`, plan: slowPlan(links) };
-    return { id: await submit(client, `torture-simple-${String(index)}`, body), profile: 'simple' };
+    const key = `torture-simple-${String(index)}`;
+    return { id: await submit(client, key, body), key, body, profile: 'simple' };
   });
   return Promise.all([...ofCicd, ...ofSimple]);
+}
+
+export interface Visitor {
+  /** Leaves, and says what was accepted meanwhile and how long the longest acceptance took. */
+  leave(): Promise<{ readonly accepted: readonly Submission[]; readonly longestMs: number }>;
+}
+
+const VISIT_EVERY_MS = 250;
+
+/** A client that keeps coming with small workflows while everything is killed, so that some of its answers are lost on the way. */
+export function visit(client: HttpClient): Visitor {
+  const leaving = new AbortController();
+  const accepted: Submission[] = [];
+  let longestMs = 0;
+  const stay = async (): Promise<void> => {
+    while (!leaving.signal.aborted) {
+      const key = `torture-visit-${String(accepted.length)}`;
+      const body = { profile: 'simple', title: key, plan: { steps: [{ id: 'only', kind: 'command.run', input: { builtin: 'noop' } }] } };
+      const began = performance.now();
+      accepted.push({ id: await submit(client, key, body), key, body, profile: 'simple' });
+      longestMs = Math.max(longestMs, performance.now() - began);
+      await pause(VISIT_EVERY_MS, undefined, { signal: leaving.signal }).catch(() => undefined);
+    }
+  };
+  const staying = stay();
+  staying.catch(() => undefined);
+  return {
+    leave: async () => {
+      leaving.abort();
+      await staying;
+      return { accepted, longestMs };
+    },
+  };
 }

@@ -10,6 +10,13 @@ const ATTEMPTS = `
   where type in ('StepStarted', 'StepSucceeded', 'StepFailed', 'StepCancelled')
   group by 1, 2, 3`;
 
+/** What was under way at one position of the log. */
+export interface InFlight {
+  readonly openAttempts: number;
+  readonly cicd: number;
+  readonly simple: number;
+}
+
 export interface RepeatedAttempt {
   readonly stream: string;
   readonly step: string;
@@ -37,6 +44,26 @@ export class LogChecks {
     const text = `select count(*)::int as open from (${ATTEMPTS}) a where started <= $1 and (settled is null or settled > $1)`;
     const { rows } = await this.pool.query<{ open: number }>(text, [position]);
     return rows[0]?.open ?? 0;
+  }
+
+  /** Open attempts, and workflows that had been requested and had not ended, when the log ended at that position. */
+  async inFlightAt(position: number): Promise<InFlight> {
+    const text = `
+      select count(*) filter (where profile = 'cicd')::int as cicd, count(*) filter (where profile = 'simple')::int as simple
+      from (select stream, min(data->'request'->>'profile') as profile, min(position) filter (where type = 'WorkflowRequested') as requested,
+          min(position) filter (where type = 'WorkflowEnded') as ended
+        from event where type in ('WorkflowRequested', 'WorkflowEnded') group by 1) w
+      where requested <= $1 and (ended is null or ended > $1)`;
+    const { rows } = await this.pool.query<Omit<InFlight, 'openAttempts'>>(text, [position]);
+    return { cicd: 0, simple: 0, ...rows[0], openAttempts: await this.openAttemptsAt(position) };
+  }
+
+  /** Every commit that a step of a workflow reported as its own, in the order of the log. */
+  async stepCommits(workflowId: string): Promise<readonly string[]> {
+    const text = `select data->'output'->>'commit' as commit from event
+      where stream = $1 and type = 'StepSucceeded' and data->'output'->>'branch' is not null order by position`;
+    const { rows } = await this.pool.query<{ commit: string }>(text, [`workflow-${workflowId}`]);
+    return rows.map(({ commit }) => commit);
   }
 
   /** Attempts that the log holds more than once: a start or an end that was recorded twice. */
