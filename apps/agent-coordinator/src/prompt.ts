@@ -1,6 +1,6 @@
 import type { StepContext } from '@taskmaster/contracts';
 
-/** Characters of a prompt; what goes beyond is cut, the instruction last. */
+/** Characters of a prompt beside a requirement that is the instruction itself; what goes beyond is cut, the instruction last. */
 export const PROMPT_CHARS_MAX = 24_000;
 const PART_CHARS_MAX = 6000;
 
@@ -21,22 +21,24 @@ export function promptOf(context: StepContext): string {
     .join('\n');
   const before = context.dependencies.map(({ title, output }) => `- ${title}: ${textOf(output['summary']).slice(0, 500)}`).join('\n');
   const review = step.kind === 'agent.review';
-  return [
-    `# ${step.title}`,
-    '',
-    cut(textOf(step.input['instruction']) || step.title),
-    '',
+  const whole = wholeRequirement(context);
+  const opening = [`# ${step.title}`, '', whole ?? cut(textOf(step.input['instruction']) || step.title), ''].join('\n');
+  const rest = [
     ...section('Acceptance criteria', criteria),
     ...section('Done before, already in the workspace', before),
-    ...section('The whole requirement, for context', context.requirement ?? ''),
+    ...section('The whole requirement, for context', whole === undefined ? (context.requirement ?? '') : ''),
     ...section('What went wrong in the attempt before', failureOf(context)),
     review
       ? 'Change no file. End with a line of its own that holds TASKMASTER-VERDICT, a colon and either approve or reject.'
       : 'Edit the files in the workspace. Do not commit, push or switch branches; that is done for you.',
-  ]
-    .join('\n')
-    .slice(0, PROMPT_CHARS_MAX);
+  ].join('\n');
+  const charsMax = PROMPT_CHARS_MAX + (whole?.length ?? 0);
+  return `${opening}\n${rest}`.slice(0, charsMax);
 }
+
+/** A step that is the requirement itself is given all of it. */
+const wholeRequirement = ({ step, requirement }: StepContext): string | undefined =>
+  step.input['instructionFrom'] === 'requirement' ? requirement : undefined;
 
 function failureOf({ previousError }: StepContext): string {
   if (!previousError) return '';

@@ -26,6 +26,7 @@ import {
 import { metricsOf, stepContextOf, upcast, viewOfWorkflow, type Workflow } from '@taskmaster/workflow';
 import type { Entry } from './entry.js';
 import { PAGE_MAX, type ReadModels } from './read-models.js';
+import type { Requirements } from './requirements.js';
 import type { StreamLoader } from './stream-loader.js';
 import { verifyLog } from './verify-log.js';
 
@@ -34,6 +35,7 @@ export interface QueriesOptions {
   readonly store: EventStore;
   readonly loader: StreamLoader;
   readonly models: ReadModels;
+  readonly requirements: Requirements;
   readonly slotsMax: number;
   readonly now: () => string;
 }
@@ -44,7 +46,8 @@ export class QueryAnswers {
 
   async getWorkflow({ tenantId, workflowId }: QueryOf<'GetWorkflow'>): Promise<AnswerOf<'GetWorkflow'>> {
     const entry = await this.workflow(tenantId, workflowId);
-    return entry === undefined ? null : (viewOfWorkflow(workflowId as WorkflowId, entry.state as Workflow) ?? null);
+    const view = entry === undefined ? undefined : viewOfWorkflow(workflowId as WorkflowId, entry.state as Workflow);
+    return view === undefined ? null : this.withWholeRequirement(tenantId, entry, view);
   }
 
   listWorkflows(question: QueryOf<'ListWorkflows'>): Promise<AnswerOf<'ListWorkflows'>> {
@@ -78,7 +81,8 @@ export class QueryAnswers {
 
   async getStepContext({ tenantId, workflowId, stepId, attempt }: QueryOf<'GetStepContext'>): Promise<AnswerOf<'GetStepContext'>> {
     const entry = await this.workflow(tenantId, workflowId);
-    return entry === undefined ? null : (stepContextOf(workflowId, entry.state as Workflow, { stepId, attempt }) ?? null);
+    const context = entry === undefined ? undefined : stepContextOf(workflowId, entry.state as Workflow, { stepId, attempt });
+    return context === undefined ? null : this.withWholeRequirement(tenantId, entry, context);
   }
 
   async listAgents({ tenantId }: QueryOf<'ListAgents'>): Promise<AnswerOf<'ListAgents'>> {
@@ -128,6 +132,17 @@ export class QueryAnswers {
     } catch (error) {
       return { service, database: 'down', detail: error instanceof Error ? error.name : 'no answer' };
     }
+  }
+
+  private async withWholeRequirement<T extends { readonly requirement?: string }>(
+    tenantId: TenantId,
+    entry: Entry | undefined,
+    view: T,
+  ): Promise<T> {
+    const state = entry?.state as Workflow | undefined;
+    const source = state === undefined || state.status === 'absent' ? undefined : state.request.source;
+    if (source?.kind !== 'requirement' || source.contentHash === undefined) return view;
+    return { ...view, requirement: await this.options.requirements.whole(tenantId, source.contentHash) };
   }
 
   /** Today's state, also when another replica wrote last; what has ended no longer changes. */

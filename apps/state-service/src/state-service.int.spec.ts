@@ -1,14 +1,13 @@
 import 'reflect-metadata';
-import { fork, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { hash } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DEFAULT_TENANT, kindGroupOf, SUBJECT_WORK_ALL, workflowStream, type Notice, type NoticeMessage } from '@taskmaster/contracts';
 import { connectBroker, NatsCommandSender, NatsQueryAsker } from '@taskmaster/messaging';
 import { emptyDatabase, eventually, startBroker, type FreshDatabase, type TestBroker } from '@taskmaster/testing';
+import { endProcess, startReplicaProcess } from './testing/replica-process.js';
 import { complete, request, streamFor } from './testing/replica.js';
 
-const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const KEY_HASH = hash('sha256', 'spec key');
 
 type Connection = Awaited<ReturnType<typeof connectBroker>>;
@@ -24,35 +23,17 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await Promise.all(replicas.map((child) => end(child)));
+  await Promise.all(replicas.map((child) => endProcess(child)));
   replicas = [];
   await connection.close();
   await broker.stop();
   await database.drop();
 });
 
-/** A real process, as the supervisor starts it. */
 async function startReplica(): Promise<ChildProcess> {
-  const env = {
-    DATABASE_URL: database.url,
-    NATS_URL: broker.url,
-    BOOTSTRAP_API_KEY_HASH: KEY_HASH,
-    LOG_LEVEL: 'warn',
-  };
-  const child = fork(MAIN, { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = await startReplicaProcess({ DATABASE_URL: database.url, NATS_URL: broker.url, BOOTSTRAP_API_KEY_HASH: KEY_HASH });
   replicas.push(child);
-  await new Promise<void>((resolve, reject) => {
-    child.once('message', () => resolve());
-    child.once('exit', (code) => reject(new Error(`the replica ended with ${String(code)}`)));
-  });
   return child;
-}
-
-async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill(signal);
-  await gone;
 }
 
 /** Every notice that reaches the stream, as a worker that answers at once. */
@@ -78,7 +59,7 @@ describe('state-service processes', () => {
     const seen: Notice[] = [];
     const working = work(sender, seen);
     await Promise.all(names.slice(0, 10).map((name) => sender.send(request(name))));
-    await end(first, 'SIGKILL');
+    await endProcess(first, 'SIGKILL');
     await Promise.all(names.slice(10, 15).map((name) => sender.send(request(name))));
     await broker.wipe();
     await Promise.all(names.slice(15).map((name) => sender.send(request(name), { deadlineMs: 20_000 })));

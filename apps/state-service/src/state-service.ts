@@ -1,4 +1,4 @@
-import { timestampOf, type CommandEnvelope } from '@taskmaster/contracts';
+import { timestampOf, type CommandEnvelope, type Timestamp } from '@taskmaster/contracts';
 import { migrate, openPools, PostgresEventStore, requireSchema, type Pools } from '@taskmaster/event-log';
 import { FeedPublisher, WorkStream, type connectBroker } from '@taskmaster/messaging';
 import type { Logger } from '@taskmaster/service-kit';
@@ -8,6 +8,7 @@ import type { StateConfig } from './config.js';
 import { CommandHandler } from './handle-command.js';
 import { QueryAnswers } from './queries.js';
 import { ReadModels } from './read-models.js';
+import { Requirements } from './requirements.js';
 import { RelayWorker } from './relay.worker.js';
 import { Sweeper } from './sweeper.js';
 
@@ -15,6 +16,7 @@ import { Sweeper } from './sweeper.js';
 export interface StateService {
   readonly handler: CommandHandler;
   readonly queries: QueryAnswers;
+  readonly requirements: Requirements;
   readonly relay: RelayWorker;
   readonly pools: Pools;
   /** Stops the relay and closes the database, after commands have drained. */
@@ -27,6 +29,8 @@ export interface Surroundings {
   /** The log lost commits that were published. */
   readonly onRegressed: (error: Error) => void;
 }
+
+const now = (): Timestamp => timestampOf(Date.now());
 
 /** Migrates, opens the database and starts everything but the doors. */
 export async function openStateService(config: StateConfig, { connection, logger, onRegressed }: Surroundings): Promise<StateService> {
@@ -46,6 +50,7 @@ export async function openStateService(config: StateConfig, { connection, logger
   const store = new PostgresEventStore(pools);
   const feed = new FeedPublisher(connection);
   const slotsMax = config.MAX_CONCURRENT_WORKFLOWS;
+  const requirements = new Requirements(pools);
   const onFault = (error: unknown): void => {
     logger.warn({ err: error }, 'admission failed');
   };
@@ -54,7 +59,7 @@ export async function openStateService(config: StateConfig, { connection, logger
   const handler: CommandHandler = new CommandHandler({
     store,
     slotsMax,
-    clock: () => timestampOf(Date.now()),
+    clock: now,
     leads: () => relay.leads,
     onCommitted: (events) => {
       relay.offer(events);
@@ -83,7 +88,7 @@ export async function openStateService(config: StateConfig, { connection, logger
     restricted: pools.restricted,
     onError,
   });
-  const queries = new QueryAnswers({ pools, store, loader: handler.loader, models, slotsMax, now: () => timestampOf(Date.now()) });
+  const queries = new QueryAnswers({ pools, store, loader: handler.loader, models, requirements, slotsMax, now });
   relay.start();
   const close = async (): Promise<void> => {
     await handler.idle();
@@ -91,9 +96,12 @@ export async function openStateService(config: StateConfig, { connection, logger
     await models.close();
     await pools.close();
   };
-  if (config.BOOTSTRAP_API_KEY_HASH !== undefined) {
-    const outcome = await issueBootstrapKey(handler, config.BOOTSTRAP_API_KEY_HASH);
-    logger.info({ outcome }, 'first API key asked for');
-  }
-  return { handler, queries, relay, pools, close };
+  await issueFirstKey(config, handler, logger);
+  return { handler, queries, requirements, relay, pools, close };
+}
+
+async function issueFirstKey(config: StateConfig, handler: CommandHandler, logger: Logger): Promise<void> {
+  if (config.BOOTSTRAP_API_KEY_HASH === undefined) return;
+  const outcome = await issueBootstrapKey(handler, config.BOOTSTRAP_API_KEY_HASH);
+  logger.info({ outcome }, 'first API key asked for');
 }

@@ -1,6 +1,14 @@
 import { hash } from 'node:crypto';
-import { idOf, type InvariantReport, type LogReport, type StepId, type StreamId, type TenantId } from '@taskmaster/contracts';
-import { instantOf, instantOrNull, readAll, type Pools, type StoredEvent } from '@taskmaster/event-log';
+import {
+  idOf,
+  type InvariantReport,
+  type LogReport,
+  type StepId,
+  type StreamId,
+  type TenantId,
+  type WorkflowRequest,
+} from '@taskmaster/contracts';
+import { checkContents, instantOf, instantOrNull, readAll, type ContentRef, type Pools, type StoredEvent } from '@taskmaster/event-log';
 import { Findings, HistoryChecker } from '@taskmaster/proof';
 import { stepRows, workflowRow, type StepRow, type Workflow } from '@taskmaster/workflow';
 import { absentEntry, foldInto, type Entry } from './entry.js';
@@ -22,6 +30,7 @@ export interface VerifyOptions {
 export async function verifyLog({ pools, slotsMax }: VerifyOptions): Promise<LogReport> {
   const startedAt = performance.now();
   const checker = new HistoryChecker({ sha256: (text) => hash('sha256', text), slotsMax });
+  const contents = new ReferredContents(pools);
   const pool = pools.analytics;
   let next = readAll(pool, 0, READ_MAX);
   for (;;) {
@@ -31,8 +40,9 @@ export async function verifyLog({ pools, slotsMax }: VerifyOptions): Promise<Log
     // The next page travels while this one is checked.
     next = readAll(pool, last.position, READ_MAX);
     for (const event of events) checker.see(event);
+    await contents.see(events);
   }
-  const fromLog = checker.report();
+  const fromLog = checker.report().map((report) => (report.number === 2 ? joined(report, contents.report()) : report));
   const rest = [await foldEqualsRows(pools), await nothingOverdue(pools), await evidenceWithinLog(pools)];
   return {
     head: checker.head,
@@ -40,6 +50,47 @@ export async function verifyLog({ pools, slotsMax }: VerifyOptions): Promise<Log
     invariants: [...fromLog, ...rest].sort((a, b) => a.number - b.number),
     durationMs: Math.round(performance.now() - startedAt),
   };
+}
+
+const joined = (one: InvariantReport, other: InvariantReport): InvariantReport => ({
+  ...one,
+  checked: one.checked + other.checked,
+  violations: [...one.violations, ...other.violations],
+});
+
+/** Contents of one read: at most 4 MiB of requirements. */
+const CONTENTS_MAX = 64;
+
+/** I2, continued: the chain covers the hash of what is too large for an event, and the content must still have that hash. */
+class ReferredContents {
+  private readonly findings = new Findings(2, 'the chain verifies');
+
+  constructor(private readonly pools: Pools) {}
+
+  async see(events: readonly StoredEvent[]): Promise<void> {
+    const refs = events.flatMap(referenceOf);
+    for (let i = 0; i < refs.length; i += CONTENTS_MAX) {
+      const some = refs.slice(i, i + CONTENTS_MAX);
+      const standings = await checkContents(this.pools.analytics, some);
+      some.forEach(({ hash: contentHash, what }, n) => {
+        const standing = standings[n] ?? 'missing';
+        this.findings.check(standing === 'intact', () => `${what} refers to content ${contentHash}, which is ${standing}`);
+      });
+    }
+  }
+
+  report(): InvariantReport {
+    return this.findings.report();
+  }
+}
+
+/** Requests only: nothing else refers to content. */
+function referenceOf({ type, stream, tenantId, dataText }: StoredEvent): readonly (ContentRef & { readonly what: string })[] {
+  if (type !== 'WorkflowRequested' || !dataText.includes('"contentHash"')) return [];
+  const { request } = JSON.parse(dataText) as { readonly request: WorkflowRequest };
+  const { source } = request;
+  if (source.kind !== 'requirement' || source.contentHash === undefined) return [];
+  return [{ tenantId, hash: source.contentHash, what: `${idOf(stream)}: its request` }];
 }
 
 interface WorkflowRecord {

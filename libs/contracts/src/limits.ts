@@ -4,6 +4,10 @@
 export const EVENT_DATA_BYTES_MAX = 64 * 1024;
 /** Bytes of the text of a requirement. */
 export const REQUIREMENT_BYTES_MAX = 64 * 1024;
+/** Bytes of a requirement that its event holds itself; a longer one is content, referenced by its hash. */
+export const REQUIREMENT_INLINE_BYTES_MAX = 8 * 1024;
+/** Characters of a longer requirement that its event repeats, for people. */
+export const REQUIREMENT_EXCERPT_CHARS_MAX = 1_000;
 /** Bytes of the input of one step. */
 export const STEP_INPUT_BYTES_MAX = 16 * 1024;
 /** Steps of one plan. */

@@ -23,7 +23,8 @@ export interface RepositoryRef {
 
 /** What a workflow is asked to deliver: exactly one of these. */
 export type WorkflowSource =
-  | { readonly kind: 'requirement'; readonly text: string }
+  /** With `contentHash`, `text` is only the beginning and the whole is stored as content under that SHA-256. */
+  | { readonly kind: 'requirement'; readonly text: string; readonly contentHash?: string }
   | { readonly kind: 'plan'; readonly plan: PlanDraft }
   | { readonly kind: 'task'; readonly taskId: TaskId }
   | { readonly kind: 'definition'; readonly name: string };

@@ -1,5 +1,6 @@
 export { appendBatch, appendGuarded } from './append.js';
 export { BATCHES_IN_FLIGHT_MAX, Batcher, type BatcherOptions } from './batcher.js';
+export { checkContents, ContentLost, readContent, storeContent, type ContentRef } from './contents.js';
 export { DatabaseUnavailable, faultOf, SchemaMismatch, StatementRefused } from './faults.js';
 export { instantOf, instantOrNull } from './instants.js';
 export { tryLead, type Leadership } from './leader-lock.js';

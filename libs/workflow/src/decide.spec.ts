@@ -137,6 +137,16 @@ describe('the cicd profile', () => {
     const told = story().request(requirementRequest({ options: { ...options, enableNlp: false } }));
     expect(lines(told.events).at(-1)).toBe('StepReadied implement');
   });
+
+  it('never cuts the requirement of an undivided step: what a notice does not carry is asked for', () => {
+    const undivided = (source: { text: string; contentHash?: string }): unknown =>
+      story().request(requirementRequest({ source: { kind: 'requirement', ...source }, options: { ...options, enableNlp: false } })).live
+        .steps[step('implement')]?.spec.input;
+    const title = 'Implement the requirement';
+    expect(undivided({ text: 'short' })).toEqual({ title, instruction: 'short' });
+    expect(undivided({ text: 'x'.repeat(5_000) })).toEqual({ title, instructionFrom: 'requirement' });
+    expect(undivided({ text: 'the beginning', contentHash: 'ab' })).toEqual({ title, instructionFrom: 'requirement' });
+  });
 });
 
 describe('pause and resume', () => {

@@ -6,6 +6,7 @@ import {
   type StepKind,
   type Timestamp,
   type WorkflowEvent,
+  type WorkflowSource,
 } from '@taskmaster/contracts';
 import { parsePlan, type Plan } from './plan.js';
 import { planIsSettled, readiedUnblocked, stageReadied, unforgivenStep } from './ready.js';
@@ -102,14 +103,17 @@ function analyze(w: LiveWorkflow, now: Timestamp): StageStanding {
     skip: undefined,
     kind: 'requirements.parse',
     name: 'analyze',
-    input: { ...carried(source.text), context },
+    input: { ...carried(source), context },
     reason: 'requirement understood',
   });
 }
 
 const CARRIED_TEXT_MAX = 4_000;
-/** A long text stays in the request; whoever needs it asks for the step's context. */
-const carried = (text: string): JsonObject => (text.length <= CARRIED_TEXT_MAX ? { text } : {});
+type Requirement = Extract<WorkflowSource, { kind: 'requirement' }>;
+
+const isCarried = ({ text, contentHash }: Requirement): boolean => contentHash === undefined && text.length <= CARRIED_TEXT_MAX;
+/** A long text stays with the request; whoever needs it asks for the step's context. */
+const carried = (source: Requirement): JsonObject => (isCarried(source) ? { text: source.text } : {});
 
 function plan(w: LiveWorkflow, now: Timestamp): StageStanding {
   if (w.plan !== null) return done(w.request.source.kind === 'plan' ? 'plan given' : 'requirement decomposed');
@@ -119,7 +123,7 @@ function plan(w: LiveWorkflow, now: Timestamp): StageStanding {
     return given.ok ? { kind: 'begin', events: [planAdopted(given.value, 'given')] } : { kind: 'failed', reason: given.error.kind };
   }
   if (source.kind !== 'requirement') return { kind: 'failed', reason: 'unsupported-source' };
-  if (w.requirements === null) return { kind: 'begin', events: [planAdopted(undividedPlan(source.text), 'given')] };
+  if (w.requirements === null) return { kind: 'begin', events: [planAdopted(undividedPlan(source), 'given')] };
   const { items, metadata } = w.requirements;
   const input = {
     items: items as unknown as JsonObject[],
@@ -136,14 +140,19 @@ export const planAdopted = (adopted: Plan, source: 'given' | 'decomposed'): Work
   data: { source, steps: adopted.steps, waves: adopted.waves, criticalPath: adopted.criticalPath },
 });
 
+const UNDIVIDED_TITLE = 'Implement the requirement';
+
 /** Without language understanding the requirement is one piece of work, handed to one agent as it was written. */
-function undividedPlan(text: string): Plan {
+function undividedPlan(source: Requirement): Plan {
   const step: PlannedStep = {
     id: 'implement' as StepId,
-    title: 'Implement the requirement',
+    title: UNDIVIDED_TITLE,
     kind: 'agent.run',
     dependsOn: [],
-    input: { title: 'Implement the requirement', instruction: text.slice(0, CARRIED_TEXT_MAX) },
+    input: {
+      title: UNDIVIDED_TITLE,
+      ...(isCarried(source) ? { instruction: source.text } : { instructionFrom: 'requirement' }),
+    },
     needs: {},
     retry: retryPolicyOf(undefined),
     timeoutMs: 1_800_000,
