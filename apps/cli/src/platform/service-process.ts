@@ -30,6 +30,8 @@ const READY_MS_MAX = 60_000;
 /** A little more than the limit that the services give themselves. */
 const DRAIN_MS_MAX = 16_000;
 const KILL_MS_MAX = 5_000;
+/** A young generation of the default size costs each service some 15 MiB at rest and more under load, for hardly any speed. */
+const NODE_FLAGS = ['--max-semi-space-size=8'] as const;
 
 /** Starts a service and waits until it says over IPC that it is ready. @throws PlatformFault with the end of its log */
 export async function launchService(launch: ServiceLaunch): Promise<ServiceProcess> {
@@ -37,7 +39,7 @@ export async function launchService(launch: ServiceLaunch): Promise<ServiceProce
   const log = await openLog(launch.logFile);
   let child: ChildProcess;
   try {
-    child = spawn(process.execPath, ['--enable-source-maps', launch.mainFile], {
+    child = spawn(process.execPath, [...NODE_FLAGS, launch.mainFile], {
       cwd: launch.workingDirectory,
       env: launch.env,
       // Detached: Ctrl-C reaches the whole foreground group, and we stop the services in their order.
