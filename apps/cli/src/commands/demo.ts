@@ -1,16 +1,17 @@
 import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { createClient, type Client } from '@taskmaster/client';
 import type { LogReport } from '@taskmaster/contracts';
+import { explainBrokenPlace } from '@taskmaster/provision';
 import type { Surroundings } from '../config.js';
 import { demoDirectory } from '../demo/places.js';
 import { changedFiles, cloneRepository, makeSampleRepository, type DemoRepository } from '../demo/repository.js';
 import { EXIT, type ExitCode } from '../exit.js';
-import { listenForInterruption, startPlatform, type Platform } from '../platform/index.js';
+import { ensureDataDirectory, listenForInterruption, startPlatform, type Platform } from '../platform/index.js';
 import { followRun } from '../run/follow.js';
 import type { Run } from '../run/run.js';
-import { durationText, painter } from '../terminal.js';
-import { isInterruption } from './up.js';
+import { durationText, harmless, painter } from '../terminal.js';
 
 const REQUIREMENT =
   'Create a REST API for user management with authentication, including login, registration, and password reset functionality';
@@ -33,50 +34,70 @@ interface Delivery {
 
 /** Starts a platform of its own, hands it a requirement for a sample or for a clone of somebody's repository, and shows how it becomes a merged change. */
 export async function demo(options: DemoOptions, around: Surroundings): Promise<ExitCode> {
-  const data = options.data ?? demoDirectory(around.env);
   const interruption = listenForInterruption();
   const { signal } = interruption;
-  let platform: Platform | undefined;
   try {
-    const { talk } = around.terminal;
-    // The port is a free one: the demo never stands in the way of what listens on 3000.
-    platform = await startPlatform({
-      env: around.env,
-      data,
-      port: 0,
-      signal,
-      onProgress: (message) => {
-        talk(`${message}\n`);
-      },
-    });
-    const repository = await prepareRepository(options.repo, data, around);
-    introduce(platform, repository, around);
-    const client = createClient({ baseUrl: platform.address, apiKey: platform.apiKey });
-    const delivery = await deliver(client, { repository, requirement: options.requirement ?? REQUIREMENT, signal }, around);
-    if (signal.aborted) return EXIT.interrupted;
-    const exit = await conclude(delivery, { platform, options }, around);
-    if (options.keep === true) {
-      talk(`\nThe platform stays at ${platform.address} until Ctrl-C.\n`);
-      await platform.ended;
-    }
-    return exit;
+    return await demonstrate(options, signal, around);
   } catch (error) {
-    if (signal.aborted && (isInterruption(error, signal) || platform !== undefined)) {
-      around.terminal.talk('interrupted; nothing is lost, the next start goes on from here\n');
-      return EXIT.interrupted;
-    }
-    throw error;
+    if (!signal.aborted) throw error;
+    around.terminal.talk('interrupted; nothing is lost, the next start goes on from here\n');
+    return EXIT.interrupted;
   } finally {
-    await platform?.stop();
     interruption.dispose();
   }
 }
 
+async function demonstrate(options: DemoOptions, signal: AbortSignal, around: Surroundings): Promise<ExitCode> {
+  const data = options.data ?? demoDirectory(around.env);
+  // First, because it is quick and most easily refused.
+  const repository = await prepareRepository(options.repo, data, around);
+  const onProgress = (message: string): void => {
+    around.terminal.talk(`${message}\n`);
+  };
+  // The port is a free one: the demo never stands in the way of what listens on 3000.
+  const platform = await startPlatform({ env: around.env, data, port: 0, signal, onProgress });
+  try {
+    introduce(platform, repository, around);
+    const exit = await deliverOn(platform, { repository, signal }, options, around);
+    if (options.keep === true) onProgress(`\nThe platform stays at ${platform.address} until Ctrl-C.`);
+    if (options.keep === true) await platform.ended;
+    return exit;
+  } finally {
+    await platform.stop();
+    // That the platform could not go on says more than what the client met because of it.
+    const end = await platform.ended;
+    if (end.kind === 'failed') throw end.fault;
+  }
+}
+
+async function deliverOn(
+  platform: Platform,
+  { repository, signal }: { readonly repository: DemoRepository; readonly signal: AbortSignal },
+  options: DemoOptions,
+  around: Surroundings,
+): Promise<ExitCode> {
+  const halted = new AbortController();
+  void platform.ended.then(() => {
+    halted.abort();
+  });
+  const client = createClient({ baseUrl: platform.address, apiKey: platform.apiKey });
+  const ask = { repository, requirement: options.requirement ?? REQUIREMENT, signal: AbortSignal.any([signal, halted.signal]) };
+  const delivery = await deliver(client, ask, around);
+  signal.throwIfAborted();
+  return conclude(delivery, { platform, options }, around);
+}
+
 /** Each demo has a repository of its own, so that one run never meets what another left. */
-function prepareRepository(source: string | undefined, data: string, around: Surroundings): Promise<DemoRepository> {
+async function prepareRepository(source: string | undefined, data: string, around: Surroundings): Promise<DemoRepository> {
   const name = `${new Date().toISOString().slice(0, 19).replace(/[-:]/g, '')}-${randomBytes(3).toString('hex')}`;
   const folder = join(data, 'repositories', name);
-  return source === undefined ? makeSampleRepository(folder, around.env) : cloneRepository(source, folder, around);
+  await ensureDataDirectory(data);
+  try {
+    return await (source === undefined ? makeSampleRepository(folder, around.env) : cloneRepository(source, folder, around));
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw explainBrokenPlace(data, error);
+  }
 }
 
 function introduce(platform: Platform, repository: DemoRepository, { terminal }: Surroundings): void {
@@ -142,7 +163,7 @@ async function conclude(
 const resultOf = ({ run, repository, elapsedMs, report }: Delivery, merged: string | undefined): object => ({
   workflowId: run.workflowId,
   outcome: run.ended?.outcome ?? null,
-  reason: run.ended?.reason ?? null,
+  reason: run.ended?.reason ?? run.escalation ?? null,
   commit: merged ?? null,
   repository: repository.path,
   branch: repository.branch,
@@ -153,9 +174,23 @@ const resultOf = ({ run, repository, elapsedMs, report }: Delivery, merged: stri
 
 function failureLines(run: Run, { terminal }: Surroundings): readonly string[] {
   const failed = [...run.steps.values()].filter((step) => step.mark === 'failed').map((step) => `  ${step.title}: ${step.note ?? ''}`);
-  const ended = run.ended ?? { outcome: 'unfinished', reason: '' };
-  return [painter(terminal.colour)('red', `Not merged: ${ended.outcome}: ${ended.reason}`), ...failed];
+  const ended = run.ended ?? { outcome: 'it waits for a person', reason: run.escalation ?? '' };
+  const lines = [`Not merged: ${ended.outcome}: ${ended.reason}`, ...failed, ...failedChecks(run)].map(harmless);
+  return [painter(terminal.colour)('red', lines[0] ?? ''), ...lines.slice(1)];
 }
+
+const CHECK_LINES_MAX = 20;
+
+/** What the failing checks of the last validation printed. */
+const failedChecks = (run: Run): readonly string[] =>
+  (run.validations.at(-1)?.checks ?? [])
+    .filter((check) => !check.passed)
+    .flatMap(({ name, outputTail }) => {
+      const printed = outputTail.trim();
+      if (printed === '') return [`  ${name} failed on the merged result and printed nothing`];
+      const lines = printed.split('\n').slice(-CHECK_LINES_MAX);
+      return [`  ${name} failed on the merged result; the end of what it printed:`, ...lines.map((line) => `    ${line}`)];
+    });
 
 const mergeLines = async (repository: DemoRepository, commit: string, { terminal, env }: Surroundings): Promise<readonly string[]> => [
   painter(terminal.colour)('green', `Merged ${commit}`),

@@ -138,6 +138,8 @@ export async function followWorkflow(
     around.terminal.talk(`detached; the workflow goes on: task-master orchestration monitor ${id}\n`);
     return EXIT.interrupted;
   }
+  if (run.ended === undefined && run.escalation !== undefined)
+    around.terminal.talk(`it waits for a person, and ends as failed if nobody comes; to end it now: task-master workflow cancel ${id}\n`);
   if (options.json === true) print(around, await client.getWorkflow(id));
   return run.ended?.outcome === 'completed' ? EXIT.ok : EXIT.failed;
 }

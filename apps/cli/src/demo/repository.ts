@@ -48,8 +48,15 @@ export async function cloneRepository(
   const path = join(folder, 'repository.git');
   // A repository of another user is read on the user's word; remote ones need the user's own settings for credentials.
   const options: GitOptions = remote ? { env } : { env, configFile: await configIn(folder) };
+  if (!remote && !(await isRepository(from, options)))
+    throw new CommandFault(`${from} is not a git repository.\n  What to do: give --repo the path or URL of one.`, EXIT.usage);
   await git(['clone', '--quiet', '--bare', '--no-hardlinks', '--', from, path], options);
-  const branch = (await git(['symbolic-ref', '--short', 'HEAD'], { ...options, cwd: path })).trim();
+  const branch = (await git(['symbolic-ref', '--short', 'HEAD'], { ...options, cwd: path }).catch(() => '')).trim();
+  if (branch === '')
+    throw new CommandFault(
+      `${from} is not on a branch (its HEAD is detached).\n  What to do: check out the branch that the change should go to.`,
+      EXIT.usage,
+    );
   const before = await headOf(path, branch, options).catch(() => '');
   if (before === '')
     throw new CommandFault(
@@ -63,6 +70,12 @@ export async function cloneRepository(
 export async function changedFiles(repository: DemoRepository, commit: string, env: Environment): Promise<string> {
   return (await git(['diff', '--stat', '--stat-width=78', repository.before, commit, '--'], { env, cwd: repository.path })).trimEnd();
 }
+
+const isRepository = (path: string, options: GitOptions): Promise<boolean> =>
+  git(['ls-remote', '--quiet', '--', path], options).then(
+    () => true,
+    () => false,
+  );
 
 async function headOf(path: string, branch: string, options: GitOptions): Promise<string> {
   return (await git(['rev-parse', '--verify', '--quiet', '--end-of-options', `refs/heads/${branch}`], { ...options, cwd: path })).trim();

@@ -1,6 +1,6 @@
 export { Interrupted, listenForInterruption, type Interruption } from './interruption.js';
 export { dataDirectory, type PlatformOptions } from './options.js';
 export { PlatformFault, type PlatformFaultCode } from './platform-fault.js';
-export { startPlatform, type Platform, type PlatformEnd, type PlatformProcess } from './platform.js';
+export { ensureDataDirectory, startPlatform, type Platform, type PlatformEnd, type PlatformProcess } from './platform.js';
 export { SERVICE_NAMES, type ServiceName } from './services.js';
 export { readRecord, type PlatformRecord } from './state-file.js';

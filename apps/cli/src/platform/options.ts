@@ -2,6 +2,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isRoot } from '@taskmaster/provision';
+import { PlatformFault } from './platform-fault.js';
 import type { ServiceName } from './services.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -40,3 +41,10 @@ export function dataDirectory(given: string | undefined, env: Environment): stri
 
 /** This file lies in apps/cli/{src,dist}/platform. */
 export const checkout = (): string => fileURLToPath(new URL('../../../../', import.meta.url));
+
+/** The port that the environment asks for. @throws PlatformFault */
+export function portOf(text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+  throw new PlatformFault('port-invalid', 'GATEWAY_PORT is not a port.', 'set it to a number from 0 to 65535; 0 takes a free one.');
+}

@@ -1,4 +1,5 @@
-export type PlatformFaultCode = 'already-running' | 'not-built' | 'port-taken' | 'migration-failed' | 'service-failed' | 'server-failed';
+export type PlatformFaultCode =
+  'already-running' | 'not-built' | 'port-invalid' | 'port-taken' | 'disk-full' | 'migration-failed' | 'service-failed' | 'server-failed';
 
 /** The platform cannot start or go on; `message` says what is wrong and what to do, and an edge prints it as it is. */
 export class PlatformFault extends Error {

@@ -214,6 +214,13 @@ describe('what goes wrong at the start', () => {
     await new Promise((settle) => server.close(settle));
   });
 
+  it('refuses a port that is none rather than taking another', async () => {
+    for (const GATEWAY_PORT of ['abc', '70000']) {
+      expect(await refusal({ env: { GATEWAY_PORT } })).toMatch(/GATEWAY_PORT is not a port\.\n {2}What to do: .*65535/);
+    }
+    expect(await runningHere()).toEqual([]);
+  });
+
   it('shows the end of the log of a service that does not start, and leaves nothing running', async () => {
     await standIn.spoil('agent-coordinator', 'broken');
     const message = await refusal();
@@ -347,6 +354,28 @@ describe('where it keeps things', () => {
       const message = await refusal({ data: join(disk, 'data') });
       expect(message).toMatch(/is full[\s\S]*--data/);
       expect(await runningHere()).toEqual([]);
+    } finally {
+      await run('umount', [disk]);
+    }
+  });
+
+  it('stops with one message when the disk becomes full, and goes on when there is room again', async () => {
+    if (!isRoot()) return loudly('a small disk can only be mounted by root');
+    const disk = join(standIn.home, 'disk');
+    const filling = join(disk, 'filling');
+    await mkdir(disk);
+    const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=200m,mode=0711', 'tmpfs', disk]).catch(() => undefined);
+    if (mounted === undefined) return loudly('mounting is not allowed here');
+    try {
+      const first = await up({ data: join(disk, 'data') });
+      await run('dd', ['if=/dev/zero', `of=${filling}`, 'bs=1M']).catch(() => undefined);
+      const end = await first.ended;
+      expect(end.kind === 'failed' && end.fault.message).toMatch(/is full[\s\S]*free some space/);
+      expect(await runningHere()).toEqual([]);
+      await rm(filling);
+      const second = await up({ data: join(disk, 'data') });
+      expect(await bodyOf(second.address)).toBe('gateway');
+      await second.stop();
     } finally {
       await run('umount', [disk]);
     }

@@ -15,9 +15,10 @@ import {
   stopPostgres,
   type ProcessIdentity,
 } from '@taskmaster/provision';
+import { watchRoom } from './disk-room.js';
 import { rotateLog } from './log-file.js';
 import { migrateDatabase } from './migration.js';
-import { checkout, dataDirectory, type PlatformOptions } from './options.js';
+import { checkout, dataDirectory, portOf, type PlatformOptions } from './options.js';
 import { PlatformFault } from './platform-fault.js';
 import { simulatedAgentVariables, variablesOf } from './service-variables.js';
 import { useNats, usePostgres, type UsedServer } from './servers.js';
@@ -68,6 +69,9 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   }
 }
 
+/** As root, the user that runs Postgres has to walk through to its own directory; what is secret in there is 0600. */
+export const ensureDataDirectory = (data: string): Promise<void> => ensureOwnDirectory(data, isRoot() ? 0o711 : 0o700);
+
 class PlatformBuilder {
   private readonly home: string;
   private readonly data: string;
@@ -84,6 +88,7 @@ class PlatformBuilder {
   private releaseLock: (() => Promise<void>) | undefined;
   private stopWatching: (() => void) | undefined;
   private logTimer: NodeJS.Timeout | undefined;
+  private stopWatchingRoom: (() => void) | undefined;
   private recording: Promise<void> = Promise.resolve();
   private stopped: Promise<void> | undefined;
   private isClosed = false;
@@ -133,8 +138,7 @@ class PlatformBuilder {
   }
 
   private async openData(): Promise<void> {
-    // As root, the user that runs Postgres has to walk through to its own directory; what is secret in here is 0600.
-    await ensureOwnDirectory(this.data, isRoot() ? 0o711 : 0o700);
+    await ensureDataDirectory(this.data);
     await mkdir(this.logs, { recursive: true, mode: 0o700 });
     await mkdir(join(this.data, 'workspaces'), { recursive: true, mode: 0o700 });
   }
@@ -163,7 +167,7 @@ class PlatformBuilder {
   }
 
   private async choosePort(): Promise<number> {
-    const given = this.options.port ?? integerOf(this.options.env['GATEWAY_PORT']);
+    const given = this.options.port ?? portOf(this.options.env['GATEWAY_PORT']);
     if (given === 0) return freePort();
     if (given === undefined) {
       const last = (await readRecord(this.data))?.port;
@@ -251,18 +255,26 @@ class PlatformBuilder {
         await this.nats?.supervised?.untilRunning();
       },
       onProgress: (message) => {
-        this.say(message);
+        // What ends while everything is being stopped is not started again.
+        if (!this.isClosed) this.say(message);
       },
       onGiveUp: (fault) => {
-        if (this.isClosed) return;
-        this.fault = fault;
-        this.failed.abort(fault);
-        void this.stop();
+        this.giveUp(fault);
       },
     };
   }
 
+  private giveUp(fault: PlatformFault): void {
+    if (this.isClosed) return;
+    this.fault = fault;
+    this.failed.abort(fault);
+    void this.stop();
+  }
+
   private keepWatch(): void {
+    this.stopWatchingRoom = watchRoom(this.data, (fault) => {
+      this.giveUp(fault);
+    });
     this.logTimer = setInterval(() => {
       const serverLogs = [join(this.data, 'postgres', 'postgres.log'), join(this.data, 'nats', 'nats-server.log')];
       const logs = [...this.services.map(({ name }) => join(this.logs, `${name}.log`)), ...serverLogs];
@@ -300,6 +312,7 @@ class PlatformBuilder {
     this.failed.abort(new Error('the platform stops'));
     this.stopWatching?.();
     clearInterval(this.logTimer);
+    this.stopWatchingRoom?.();
     await Promise.all(this.pending);
     const named = (...names: readonly ServiceName[]) => this.services.filter(({ name }) => names.some((prefix) => name.startsWith(prefix)));
     await stopEach(named('gateway'));
@@ -375,8 +388,4 @@ class PlatformBuilder {
 
 async function stopEach(things: readonly { stop(): Promise<void> }[]): Promise<void> {
   await Promise.allSettled(things.map((thing) => thing.stop()));
-}
-
-function integerOf(text: string | undefined): number | undefined {
-  return text !== undefined && /^\d{1,5}$/.test(text) ? Number(text) : undefined;
 }

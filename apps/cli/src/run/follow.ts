@@ -6,7 +6,10 @@ import { emptyRun, watch, type Run } from './run.js';
 
 const FRAME_MS = 100;
 
-/** Shows a workflow until it has ended or the signal says stop; then the run as far as it was seen. Stopping to look changes nothing. */
+/**
+ * Shows a workflow until it has ended, waits for a person, or the signal says stop; then the run as far as it was seen. Stopping to look
+ * changes nothing.
+ */
 export async function followRun(
   parts: { readonly client: Client; readonly terminal: Terminal; readonly signal?: AbortSignal | undefined },
   workflowId: string,
@@ -23,6 +26,7 @@ export async function followRun(
       run = watch(run, event);
       const line = terminal.live ? undefined : narrate(run, event);
       if (line !== undefined) terminal.talk(`${line}\n`);
+      if (run.escalation !== undefined) break;
     }
   } finally {
     clearInterval(frames);

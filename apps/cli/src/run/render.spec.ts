@@ -36,13 +36,28 @@ describe('a run on the screen', () => {
     const at = lines.findIndex((line) => line.includes('Design the user schema'));
     expect(lines[at]).toMatch(/^ {2}└─ · Design/);
     expect(lines[at + 1]).toMatch(/^ {5}└─ · Implement login/);
-    expect(lines[at + 2]).toMatch(/^ {8}└─ · Implement password reset \(after schema, login\)/);
+    expect(lines[at + 2]).toMatch(/^ {8}└─ · Implement password reset \(also after schema\)/);
   });
 
   it('says who works and why, and that the agent is SIMULATED', () => {
     const text = plain(14, 120).join('\n');
     expect(text).toContain('simulated-1 (claude-code) SIMULATED: best of 1: role 20');
     expect(text).toContain('writing src/schema.js');
+  });
+
+  it('says SIMULATED once of an agent whose name says so, and leaves room for why', () => {
+    const assignment = {
+      agentName: 'SIMULATED agent 1',
+      agentType: 'custom',
+      simulated: true,
+      reason: 'SIMULATED agent 1 (SIMULATED) has 51.5 points (capability 24).',
+    };
+    const told = story(
+      ['PlanAdopted', { steps: [{ id: 'a', title: 'Add it', kind: 'agent.run', dependsOn: [] }] }],
+      ['StepAssigned', { stepId: 'a', attempt: 1, assignment }],
+    );
+    const lines = renderRun(runOf(told), { columns: 80, colour: false, now: momentAfter(2) });
+    expect(lines.find((line) => line.includes('SIMULATED'))?.trim()).toBe('SIMULATED agent 1: 51.5 points (capability 24).');
   });
 
   it('says that nobody but rules understood the requirement', () => {
@@ -55,6 +70,15 @@ describe('a run on the screen', () => {
     expect(text).toMatch(/✔ npm test .* 1\.2 s/);
     expect(text).toContain('✔ abcdef012345 on main');
     expect(text).toContain('completed: merged');
+  });
+
+  it('does not pass off a validation without checks as a tested one', () => {
+    const untested = story(['ValidationRecorded', { cycle: 1, passed: true, commit: 'abcdef0123456789', checks: [] }]);
+    const run = runOf(untested);
+    expect(renderRun(run, { columns: 80, colour: false, now: momentAfter(1) }).join('\n')).toContain('nothing was checked');
+    expect(untested.map((event) => narrate(run, event))).toEqual([
+      'validation passed: nothing was checked: no test command was found in the repository',
+    ]);
   });
 
   it('counts how often a state was entered and names the states beside the usual way', () => {
@@ -103,6 +127,14 @@ describe('a run in lines', () => {
     expect(lines[0]).toBe('requested: Create a REST API for user management with authentication (cicd)');
     expect(lines).toContain(
       'assigned: Design the user schema to simulated-1 (SIMULATED): best of 1: role 20, capability 30, availability 15, load 10',
+    );
+    expect(lines.find((line) => line.startsWith('plan:'))).toBe(
+      [
+        'plan: 3 steps',
+        '  └─ Design the user schema',
+        '     └─ Implement login',
+        '        └─ Implement password reset (also after schema)',
+      ].join('\n'),
     );
     expect(lines).toContain('validation passed: npm test passed');
     expect(lines).toContain('merged: abcdef0123456789 on main');

@@ -1,6 +1,6 @@
 import { PROFILES } from '@taskmaster/client';
 import { durationText, fit, harmless, pad, painter, type Ink, type Paint } from '../terminal.js';
-import type { Run, RunStep, StepMark } from './run.js';
+import type { Run, RunStep, RunValidation, StepMark } from './run.js';
 
 /** How a run is drawn. */
 export interface RenderOptions {
@@ -15,6 +15,9 @@ interface Sheet {
   readonly width: number;
   readonly now: number;
 }
+
+/** A validation without a single check passes, and must not look as if something had been tested. */
+export const NOTHING_CHECKED = 'nothing was checked: no test command was found in the repository';
 
 const WIDTH_MIN = 30;
 const ARROW = ' → ';
@@ -110,18 +113,31 @@ interface Branch {
   readonly depth: number;
 }
 
-/** A graph as a tree: each step hangs under its last dependency; the others are named. */
+/** The plan as a tree of titles, for those who read lines. */
+export function planTree(run: Run): readonly string[] {
+  const steps = [...run.steps.values()].filter((step) => step.planned);
+  return branchesIn(steps).map(({ step, prefix, last }) => `  ${prefix}${last ? '└─ ' : '├─ '}${titleWithOthers(step)}`);
+}
+
 function treeLines(steps: readonly RunStep[], sheet: Sheet): readonly string[] {
+  return branchesIn(steps).flatMap(({ step, prefix, last }) => [
+    stepLine(step, `  ${prefix}${last ? '└─ ' : '├─ '}`, sheet),
+    ...whyLines(step, `  ${prefix}${last ? '   ' : '│  '}`, sheet),
+  ]);
+}
+
+/** A graph as a tree, from the top down: each step hangs under its last dependency. */
+function branchesIn(steps: readonly RunStep[]): readonly Branch[] {
   const children = childrenOf(steps);
-  const lines: string[] = [];
+  const found: Branch[] = [];
   const open: Branch[] = branchesOf(children.get('') ?? [], '', 0);
   for (let branch = open.pop(); branch !== undefined; branch = open.pop()) {
     const { step, prefix, last, depth } = branch;
     const under = `${prefix}${last ? '   ' : '│  '}`;
-    lines.push(stepLine(step, `  ${prefix}${last ? '└─ ' : '├─ '}`, sheet), ...whyLines(step, `  ${under}`, sheet));
+    found.push(branch);
     open.push(...branchesOf(children.get(step.id) ?? [], depth < TREE_DEPTH_MAX ? under : prefix, depth + 1));
   }
-  return lines;
+  return found;
 }
 
 /** Steps by the one they hang under; those without are under ''. */
@@ -143,12 +159,15 @@ function stepLine(step: RunStep, lead: string, { paint, width, now }: Sheet): st
   const [sign, ink] = MARKS[step.mark];
   const time = timeOf(step, now);
   const tries = step.attempt > 1 ? ` try ${String(step.attempt)}` : '';
-  const more = step.dependsOn.length > 1 ? ` (after ${step.dependsOn.join(', ')})` : '';
   const tail = `${tries}${time === '' ? '' : `  ${time}`}`;
   const room = width - lead.length - 2 - tail.length;
-  const text = pad(harmless(`${step.title}${more}`), room);
+  const text = pad(harmless(titleWithOthers(step)), room);
   return `${paint('dim', lead)}${paint(ink, sign)} ${step.mark === 'waiting' ? paint('dim', text) : text}${paint('dim', tail)}`;
 }
+
+/** It hangs under its last dependency; the others are named. */
+const titleWithOthers = ({ title, dependsOn }: RunStep): string =>
+  dependsOn.length > 1 ? `${title} (also after ${dependsOn.slice(0, -1).join(', ')})` : title;
 
 function timeOf(step: RunStep, now: number): string {
   if (step.startedAt === undefined || step.mark === 'waiting') return '';
@@ -161,11 +180,13 @@ function whyLines(step: RunStep, lead: string, { paint, width }: Sheet): readonl
   const lines: string[] = [];
   const { assignment } = step;
   if (assignment !== undefined) {
-    const label = assignment.simulated ? ' SIMULATED' : '';
-    const name = fit(harmless(`${assignment.agentName} (${assignment.agentType})`), width - lead.length - label.length - 2);
+    const isNamedSo = assignment.agentName.includes('SIMULATED');
+    const label = assignment.simulated && !isNamedSo ? ' SIMULATED' : '';
+    const kind = isNamedSo ? '' : ` (${assignment.agentType})`;
+    const name = fit(harmless(`${assignment.agentName}${kind}`), width - lead.length - label.length - 2);
     const reason = fit(harmless(shortReason(assignment)), Math.max(0, width - lead.length - name.length - label.length - 6));
     lines.push(
-      `${paint('dim', lead)}  ${paint('magenta', name)}${paint('yellow', label)}${reason === '' ? '' : paint('dim', `: ${reason}`)}`,
+      `${paint('dim', lead)}  ${paint(isNamedSo ? 'yellow' : 'magenta', name)}${paint('yellow', label)}${reason === '' ? '' : paint('dim', `: ${reason}`)}`,
     );
   }
   if (step.note !== undefined && step.note !== '')
@@ -181,6 +202,7 @@ const shortReason = ({ agentName, reason }: { readonly agentName: string; readon
     ? reason
         .slice(agentName.length)
         .replace(/^ \(SIMULATED\)/, '')
+        .replace(/^ has /, '')
         .trim()
     : reason;
 
@@ -203,12 +225,7 @@ function changeLines(run: Run, sheet: Sheet): readonly string[] {
         sheet,
       ),
     );
-    for (const check of validation.checks) {
-      const time = durationText(check.durationMs);
-      lines.push(
-        `  ${paint(check.passed ? 'green' : 'red', check.passed ? '✔' : '✘')} ${pad(harmless(check.name), width - 6 - time.length)}  ${paint('dim', time)}`,
-      );
-    }
+    lines.push(...checkLines(validation, sheet));
   }
   if (pullRequest?.commit !== undefined)
     lines.push(
@@ -216,6 +233,14 @@ function changeLines(run: Run, sheet: Sheet): readonly string[] {
       paint('green', `  ✔ ${pullRequest.commit.slice(0, 12)} on ${fit(harmless(pullRequest.target), width - 24)}`),
     );
   return lines.length === 0 ? [] : [...lines, ''];
+}
+
+function checkLines({ checks }: RunValidation, { paint, width }: Sheet): readonly string[] {
+  if (checks.length === 0) return [paint('yellow', `  ${fit(NOTHING_CHECKED, width - 2)}`)];
+  return checks.map((check) => {
+    const time = durationText(check.durationMs);
+    return `  ${paint(check.passed ? 'green' : 'red', check.passed ? '✔' : '✘')} ${pad(harmless(check.name), width - 6 - time.length)}  ${paint('dim', time)}`;
+  });
 }
 
 function endLines(run: Run, { paint, width }: Sheet): readonly string[] {

@@ -49,6 +49,7 @@ export interface Run {
   readonly pullRequest?: RunPullRequest;
   readonly validations: readonly RunValidation[];
   readonly paused: boolean;
+  /** Why it waits for a person. */
   readonly escalation?: string;
   readonly ended?: { readonly outcome: WorkflowOutcome; readonly reason: string; readonly leftovers: readonly string[] };
   readonly events: number;
