@@ -6,7 +6,7 @@ import { readiedAgain, stageReadied } from './ready.js';
 import { repairFacts } from './repair.js';
 import { isValidationFailure, stageStepId, standingOf } from './stages.js';
 import { attemptOf, isOpen } from './step.js';
-import type { LiveWorkflow } from './workflow.js';
+import type { LiveWorkflow } from './state.js';
 
 /** More rounds than any profile has states; a bound, not a budget. */
 const ADVANCE_ROUNDS_MAX = 64;

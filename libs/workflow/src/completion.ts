@@ -13,7 +13,7 @@ import {
 import { parsePlan } from './plan.js';
 import { planAdopted } from './stages.js';
 import { isStageStep, type Step } from './step.js';
-import type { LiveWorkflow } from './workflow.js';
+import type { LiveWorkflow } from './state.js';
 
 /** The facts that a stage step's output makes true besides its success; an error says why the output cannot be believed. */
 export function factsOfOutput(w: LiveWorkflow, step: Step, output: JsonObject): Result<readonly WorkflowEvent[], string> {

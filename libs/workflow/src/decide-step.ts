@@ -13,7 +13,7 @@ import { record, type Draft } from './draft.js';
 import { readied } from './ready.js';
 import { retryOf } from './recovery.js';
 import { assignmentOf, attemptOf, type Step } from './step.js';
-import type { LiveWorkflow } from './workflow.js';
+import type { LiveWorkflow } from './state.js';
 
 export type StepCommand = Extract<WorkflowSystemCommand, { readonly data: { readonly stepId: unknown } }>;
 type Of<T extends StepCommand['type']> = Extract<StepCommand, { type: T }>['data'];

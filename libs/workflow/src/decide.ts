@@ -17,7 +17,8 @@ import { record, type Draft } from './draft.js';
 import { parsePlan, type PlanFault } from './plan.js';
 import { allowedTransitions, isValidTransition } from './profiles/profile.js';
 import { profileOf } from './profiles/index.js';
-import { evolve, initialWorkflow, type LiveWorkflow, type Workflow } from './workflow.js';
+import { initialWorkflow, type LiveWorkflow, type Workflow } from './state.js';
+import { evolve } from './workflow.js';
 
 type No = Decision<WorkflowEvent>;
 

@@ -1,5 +1,6 @@
 import { invariant, type Timestamp, type WorkflowEvent } from '@taskmaster/contracts';
-import { evolve, type LiveWorkflow, type Workflow } from './workflow.js';
+import type { LiveWorkflow, Workflow } from './state.js';
+import { evolve } from './workflow.js';
 
 /** A decision in the making: each event is folded as it is recorded, so the next is decided on what is then true. */
 export interface Draft {

@@ -1,6 +1,6 @@
 import { assertNever, invariant, type Fact, type StepEvent, type StepId } from '@taskmaster/contracts';
 import { assignmentOf, attemptOf, isStageStep, newStep, stageStepSpec, type Step, type StepSituation } from './step.js';
-import type { LiveWorkflow } from './workflow.js';
+import type { LiveWorkflow } from './state.js';
 
 /** The lifecycle of a step: which situations an event may meet. Read here and printed in the documentation. */
 export const STEP_TRANSITIONS: Readonly<Record<StepEvent['type'], readonly StepSituation['status'][]>> = {

@@ -19,7 +19,7 @@ export { DEFAULT_RETRY, retryOf, strategyOf, type RecoveryStrategy } from './rec
 export { agentRow, apiKeyRows, stepRows, workflowRow, type AgentRow, type StepRow, type WorkflowRow } from './rows.js';
 export { upcast } from './upcast.js';
 export { stepContextOf, viewOfWorkflow } from './view.js';
-export type { LiveWorkflow, Workflow } from './workflow.js';
+export type { LiveWorkflow, Workflow } from './state.js';
 
 /** Any aggregate's decider, for code that handles all of them alike: the category guarantees that state, command and event belong together. */
 export type AnyDecider = Decider<unknown, Command, DomainEvent>;

@@ -2,7 +2,7 @@ import type { Timestamp, WorkflowMetrics } from '@taskmaster/contracts';
 import type { Profile } from './profiles/profile.js';
 import { profileOf } from './profiles/index.js';
 import { isSettled } from './step.js';
-import type { LiveWorkflow } from './workflow.js';
+import type { LiveWorkflow } from './state.js';
 
 const PLANNED_SHARE = 10;
 const EXECUTED_SHARE = 70;

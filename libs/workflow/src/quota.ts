@@ -1,6 +1,6 @@
 import type { AgentId } from '@taskmaster/contracts';
 import { assignmentOf, type Step } from './step.js';
-import type { Workflow } from './workflow.js';
+import type { Workflow } from './state.js';
 
 /** What a commit asks of a quota row; the append function applies it conditionally (design 5). */
 export interface QuotaChange {

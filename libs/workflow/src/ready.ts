@@ -1,7 +1,7 @@
 import { addMs, kindGroupOf, type JsonObject, type StepId, type StepKind, type Timestamp, type WorkflowEvent } from '@taskmaster/contracts';
 import { isSettledAsPolicyAllows } from './evolve-step.js';
 import { attemptOf, isSettled, type Step } from './step.js';
-import type { LiveWorkflow } from './workflow.js';
+import type { LiveWorkflow } from './state.js';
 
 /** How long a notice may go unanswered before the sweep sends it again. */
 export const REDRIVE_AFTER_MS = 5_000;

@@ -1,6 +1,6 @@
 import { addMs, type JsonObject, type PlannedStep, type StepId, type Timestamp, type WorkflowEvent } from '@taskmaster/contracts';
 import { retryPolicyOf } from './recovery.js';
-import type { LiveWorkflow } from './workflow.js';
+import type { LiveWorkflow } from './state.js';
 
 const FINDINGS_TEXT_MAX = 4_000;
 

@@ -18,7 +18,7 @@ import { stateOf } from './profiles/profile.js';
 import { profileOf } from './profiles/index.js';
 import { progressPercentage } from './progress.js';
 import { assignmentOf, attemptOf, type Step } from './step.js';
-import type { LiveWorkflow, Workflow } from './workflow.js';
+import type { LiveWorkflow, Workflow } from './state.js';
 
 /** A workflow's read model row: a pure function of its folded state, so a fold proves the row. */
 export interface WorkflowRow {

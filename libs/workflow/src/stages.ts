@@ -13,7 +13,7 @@ import { planIsSettled, readiedUnblocked, stageReadied, unforgivenStep } from '.
 import type { StageName } from './profiles/profile.js';
 import { retryPolicyOf } from './recovery.js';
 import type { Step } from './step.js';
-import type { LiveWorkflow } from './workflow.js';
+import type { LiveWorkflow } from './state.js';
 
 /** How a stage stands: a pure question about the state, never a cursor. */
 export type StageStanding =

@@ -16,7 +16,7 @@ import {
 } from '@taskmaster/contracts';
 import { workflowDecider } from './decide.js';
 import type { Decision, DecisionContext } from './decider.js';
-import type { LiveWorkflow, Workflow } from './workflow.js';
+import type { LiveWorkflow, Workflow } from './state.js';
 
 const BEGIN_MS = Date.UTC(2026, 0, 1);
 

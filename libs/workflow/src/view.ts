@@ -3,7 +3,7 @@ import { allowedTransitions } from './profiles/profile.js';
 import { profileOf } from './profiles/index.js';
 import { statusOf, workflowRow } from './rows.js';
 import { assignmentOf, attemptOf, isStageStep, type Step } from './step.js';
-import type { LiveWorkflow, Workflow } from './workflow.js';
+import type { LiveWorkflow, Workflow } from './state.js';
 
 /** A workflow as a person sees it; undefined when there is none. */
 export function viewOfWorkflow(id: WorkflowId, workflow: Workflow): WorkflowView | undefined {
