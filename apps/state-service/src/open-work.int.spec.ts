@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { DEFAULT_TENANT, type Command, type LeaseRenewal, type StepId, type TenantId, type WorkflowId } from '@taskmaster/contracts';
+import { DEFAULT_TENANT, type Command, type LeaseRenewal, type StepId, type TenantId } from '@taskmaster/contracts';
 import { renewLeases } from '@taskmaster/event-log';
 import { eventually, freshDatabase, type FreshDatabase } from '@taskmaster/testing';
 import { foldInto, absentEntry } from './entry.js';
@@ -128,7 +128,7 @@ describe('a sweep', () => {
 
 const renewalOf = (more: Partial<LeaseRenewal> = {}): LeaseRenewal => ({
   tenantId: DEFAULT_TENANT,
-  workflowId: streamFor('w').slice('workflow-'.length) as WorkflowId,
+  workflowId: streamFor('w').slice('workflow-'.length),
   stepId: 'a' as StepId,
   attempt: 1,
   holder: 'h',
@@ -145,7 +145,7 @@ describe('renewing leases', () => {
       { attempt: 2 },
       { stepId: 'b' as StepId },
       { tenantId: 'other' as TenantId },
-      { workflowId: 'wf_unknown' as WorkflowId },
+      { workflowId: 'wf_unknown' },
     ];
     const renewals = [renewalOf(), ...others.map(renewalOf), renewalOf()];
     expect(await renewLeases(replica.pools.write, renewals)).toEqual(['renewed', 'lost', 'lost', 'lost', 'lost', 'lost', 'renewed']);
