@@ -43,7 +43,7 @@ export async function showStatus(client: Client, { json }: Output, around: Surro
       `  ${profile.name} (${profile.type}${profile.simulated ? ', SIMULATED' : ''}): ${available ? `${String(load)} of ${String(profile.maxConcurrent)} busy` : 'unavailable'}`,
   );
   around.terminal.out(
-    `${[`platform ${health.status}`, 'agents', ...names, `${String(running.items.length)} running`, ...tableOf(running.items, around), 'latest', ...tableOf(latest.items, around)].join('\n')}\n`,
+    `${[`platform ${health.status}`, 'agents', ...names, `${String(running.items.length)} running`, ...(running.items.length === 0 ? [] : tableOf(running.items, around)), 'latest', ...tableOf(latest.items, around)].join('\n')}\n`,
   );
   return EXIT.ok;
 }

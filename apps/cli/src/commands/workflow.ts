@@ -104,7 +104,7 @@ export async function showEvents(
   let run = emptyRun(id);
   for await (const event of events) {
     run = watch(run, event);
-    const words = narrate(run, event)?.replace(/^[a-z ]+: /, '') ?? '';
+    const words = narrate(run, event)?.split('\n')[0]?.replace(/^[a-z ]+: /, '') ?? '';
     around.terminal.out(
       options.json === true
         ? `${JSON.stringify(event)}\n`
