@@ -20,7 +20,7 @@ export function isLongRequest({ command }: CommandEnvelope): boolean {
 
 /** Texts of requirements that are too long for an event. */
 export class Requirements {
-  constructor(private readonly pools: Pick<Pools, 'read' | 'write'>) {}
+  constructor(private readonly pools: Pick<Pools, 'write'>) {}
 
   /** Stores the text and leaves its beginning and its hash in its place. Sent twice, the same happens; refused later, it harms nobody. */
   async setAside(envelope: CommandEnvelope): Promise<CommandEnvelope> {
@@ -33,9 +33,9 @@ export class Requirements {
     return { ...envelope, command: { ...command, data: { ...command.data, request: { ...request, source } } } };
   }
 
-  /** @throws ContentLost when the text is gone or is not what was asked for */
+  /** Read where it was written: a replica may not have it yet. @throws ContentLost when the text is gone or is not what was asked for */
   whole(tenantId: TenantId, contentHash: string): Promise<string> {
-    return readContent(this.pools.read, { tenantId, hash: contentHash });
+    return readContent(this.pools.write, { tenantId, hash: contentHash });
   }
 }
 

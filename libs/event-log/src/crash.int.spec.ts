@@ -123,7 +123,7 @@ describe('a client that is killed', () => {
     // Postgres does not notice a client's death while a statement runs, so what was sent is committed.
     expect(groups).toMatchObject(names.map(() => ({ kind: 'duplicate', earlier: [{ answer: { outcome: 'accepted' } }] })));
     expect(await expectWhole()).toEqual(new Set(names));
-  }, 30_000);
+  }, 60_000);
 
   it('by the database before its commit leaves nothing behind, and asking again does it', async () => {
     await owner.query('select pg_advisory_lock(7236531, 1)');
@@ -157,5 +157,5 @@ describe('migrating', () => {
     expect(rows.map(({ version }) => version)).toEqual(Array.from({ length: expectedSchemaVersion() }, (_, i) => i + 1));
     await owner.end();
     await database.drop();
-  }, 30_000);
+  }, 60_000);
 });
