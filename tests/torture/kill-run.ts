@@ -13,6 +13,8 @@ export interface KillRunOptions {
   readonly repositories: number;
   /** Steps of a simple workflow; enough that work is open until the last kill. */
   readonly links: number;
+  /** Kill only what has a name that starts so. */
+  readonly only?: string;
   /** Whether to keep the data of a run that found nothing, too. */
   readonly keep?: boolean;
   readonly say: (text: string) => void;
@@ -71,7 +73,7 @@ async function tortured(
   const load = await submitAll(client, { ...options, repositories });
   say(`${String(load.length)} workflows accepted`);
   const visitor = visit(client);
-  const killed = await killEverything(stage).catch(async (error: unknown) => {
+  const killed = await killEverything(stage, options.only ?? '').catch(async (error: unknown) => {
     await visitor.leave().catch(() => undefined);
     throw error;
   });
@@ -113,9 +115,9 @@ interface Stage {
   readonly say: (text: string) => void;
 }
 
-async function killEverything({ platform, client, log, say }: Stage): Promise<readonly Killed[]> {
+async function killEverything({ platform, client, log, say }: Stage, only: string): Promise<readonly Killed[]> {
   const killed: Killed[] = [];
-  for (const kill of KILLS) {
+  for (const kill of KILLS.filter(({ name }) => name.startsWith(only))) {
     const position = await eventually(
       async () => {
         const head = await log.head();
@@ -175,10 +177,10 @@ function idle(kill: Killed & InFlight, { cicd, simple }: KillRunOptions): readon
 async function judgeRecords({ client, log }: Stage, submissions: readonly Submission[]): Promise<readonly string[]> {
   const requested = await log.requestedWorkflows();
   const violations = submissions.flatMap(({ id }) => (requested.has(id) ? [] : [`workflow ${id} was accepted and is not in the log`]));
-  for (const { id, key, body } of submissions) {
-    const again = await submit(client, key, body);
-    if (again !== id) violations.push(`the key ${key} was answered with ${id} first and with ${again} later`);
-  }
+  const again = await Promise.all(submissions.map(({ key, body }) => submit(client, key, body)));
+  submissions.forEach(({ id, key }, index) => {
+    if (again[index] !== id) violations.push(`the key ${key} was answered with ${id} first and with ${String(again[index])} later`);
+  });
   const held = (await log.requestedWorkflows()).size;
   if (held !== submissions.length) violations.push(`the log holds ${String(held)} workflows, accepted were ${String(submissions.length)}`);
   return violations;
@@ -205,13 +207,14 @@ async function judgeMerges(
   views: Views,
   repositories: readonly TestRepository[],
 ): Promise<readonly string[]> {
-  const found: string[] = [];
-  for (const repository of repositories) {
-    const delivered = submissions.flatMap(({ id, repository: target }) => {
-      const view = views.get(id);
-      return target === repository && view?.outcome === 'completed' ? [{ id, view }] : [];
-    });
-    found.push(...(await judgeRepository(repository, delivered, log)));
-  }
-  return found;
+  const found = await Promise.all(
+    repositories.map((repository) => {
+      const delivered = submissions.flatMap(({ id, repository: target }) => {
+        const view = views.get(id);
+        return target === repository && view?.outcome === 'completed' ? [{ id, view }] : [];
+      });
+      return judgeRepository(repository, delivered, log);
+    }),
+  );
+  return found.flat();
 }

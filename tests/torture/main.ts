@@ -4,7 +4,7 @@ import { killRun } from './kill-run.js';
 
 const text = { type: 'string' } as const;
 const { values } = parseArgs({
-  options: { runs: text, cicd: text, simple: text, repositories: text, links: text, keep: { type: 'boolean' } },
+  options: { runs: text, cicd: text, simple: text, repositories: text, links: text, only: text, keep: { type: 'boolean' } },
 });
 const numberOf = (given: string | undefined, fallback: number): number => (given === undefined ? fallback : Number(given));
 const say = (line: string): void => {
@@ -19,7 +19,8 @@ for (let run = 1; run <= runs; run += 1) {
     cicd: numberOf(values.cicd, 20),
     simple: numberOf(values.simple, 100),
     repositories: numberOf(values.repositories, 4),
-    links: numberOf(values.links, 24),
+    links: numberOf(values.links, 18),
+    only: values.only ?? '',
     keep: values.keep ?? false,
     say: (line) => {
       say(`  ${line}`);

@@ -1,6 +1,8 @@
 import { connect, Events, type NatsConnection } from 'nats';
 
 const RECONNECT_WAIT_MS = 50;
+/** The client does not notice a server that dies between its greeting and its first answer, and would wait 20 s for it. */
+const DIAL_MS_MAX = 2_000;
 const PING_INTERVAL_MS = 10_000;
 const RTT_LIMIT_MS = 1_000;
 
@@ -14,6 +16,7 @@ export function connectBroker(options: { readonly url: string; readonly name: st
     ...(token === undefined ? {} : { token }),
     name: options.name,
     waitOnFirstConnect: true,
+    timeout: DIAL_MS_MAX,
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_WAIT_MS,
     reconnectJitter: RECONNECT_WAIT_MS,
