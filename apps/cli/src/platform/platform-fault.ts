@@ -1,5 +1,13 @@
 export type PlatformFaultCode =
-  'already-running' | 'not-built' | 'port-invalid' | 'port-taken' | 'disk-full' | 'migration-failed' | 'service-failed' | 'server-failed';
+  | 'already-running'
+  | 'not-built'
+  | 'port-invalid'
+  | 'port-taken'
+  | 'disk-full'
+  | 'server-unreachable'
+  | 'migration-failed'
+  | 'service-failed'
+  | 'server-failed';
 
 /** The platform cannot start or go on; `message` says what is wrong and what to do, and an edge prints it as it is. */
 export class PlatformFault extends Error {

@@ -214,6 +214,14 @@ describe('what goes wrong at the start', () => {
     await new Promise((settle) => server.close(settle));
   });
 
+  it('says that the server it is told to use does not answer, without its password', async () => {
+    const postgres = await refusal({ env: { DATABASE_URL: 'postgres://me:secret@127.0.0.1:1/db' } });
+    expect(postgres).toMatch(/Postgres does not answer at 127\.0\.0\.1:1\.\n {2}What to do: .*DATABASE_URL/);
+    expect(postgres).not.toContain('secret');
+    expect(await refusal({ env: { NATS_URL: 'nats://127.0.0.1:1' } })).toMatch(/NATS does not answer at 127\.0\.0\.1:1/);
+    expect(await runningHere()).toEqual([]);
+  });
+
   it('refuses a port that is none rather than taking another', async () => {
     for (const GATEWAY_PORT of ['abc', '70000']) {
       expect(await refusal({ env: { GATEWAY_PORT } })).toMatch(/GATEWAY_PORT is not a port\.\n {2}What to do: .*65535/);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { startNats, startPostgres } from '@taskmaster/provision';
+import { refuseUnreachable } from './reachable.js';
 import { ServerSupervisor, type SupervisedServer } from './supervised-server.js';
 import type { Supervision } from './supervised-service.js';
 
@@ -21,7 +22,10 @@ interface ServerContext {
 /** The database that the environment names, else one of our own. */
 export async function usePostgres(context: ServerContext): Promise<UsedServer> {
   const given = givenDatabase(context.env);
-  if (given !== undefined) return { url: given, supervised: undefined };
+  if (given !== undefined) {
+    if (URL.canParse(given) && new URL(given).hostname !== '') await refuseUnreachable('Postgres', 'DATABASE_URL', [new URL(given)], 5432);
+    return { url: given, supervised: undefined };
+  }
   const start = (port: number | undefined, signal: AbortSignal) =>
     startPostgres({ directory: join(context.data, 'postgres'), signal, ...(port === undefined ? {} : { port }) });
   const first = await start(undefined, context.signal);
@@ -31,7 +35,17 @@ export async function usePostgres(context: ServerContext): Promise<UsedServer> {
 /** The broker that the environment names, else one of our own. */
 export async function useNats(context: ServerContext): Promise<UsedServer> {
   const given = context.env['NATS_URL'];
-  if (given) return { url: given, supervised: undefined };
+  if (given) {
+    const urls = given.split(',').map((part) => (part.includes('://') ? part.trim() : `nats://${part.trim()}`));
+    if (urls.every((url) => URL.canParse(url)))
+      await refuseUnreachable(
+        'NATS',
+        'NATS_URL',
+        urls.map((url) => new URL(url)),
+        4222,
+      );
+    return { url: given, supervised: undefined };
+  }
   const { onProgress } = context.supervision;
   const start = (port: number | undefined, signal: AbortSignal) =>
     startNats({ directory: join(context.data, 'nats'), signal, onProgress, ...(port === undefined ? {} : { port }) });
