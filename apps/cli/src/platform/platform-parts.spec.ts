@@ -2,6 +2,7 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { portOf } from './options.js';
 import { openLog, rotateLog, tailOfLog } from './log-file.js';
 import { dataDirectory } from './options.js';
 import { givenDatabase } from './servers.js';
@@ -96,5 +97,17 @@ describe('logs', () => {
     expect(await tailOfLog(path)).toBe('plain\nit broke: no disk\n{"level":30}');
     expect(await tailOfLog(path, 1)).toBe('{"level":30}');
     expect(await tailOfLog(join(directory, 'absent'))).toBe('(no log)');
+  });
+});
+
+describe('the port that the environment asks for', () => {
+  it('is a number, or nothing', () => {
+    expect(portOf('8080')).toBe(8080);
+    expect(portOf('')).toBeUndefined();
+    expect(portOf(undefined)).toBeUndefined();
+  });
+
+  it('is refused when it is none, rather than another taken', () => {
+    for (const text of ['abc', '70000', '-1']) expect(() => portOf(text)).toThrow(/GATEWAY_PORT is not a port\.\n {2}What to do: .*65535/);
   });
 });

@@ -222,13 +222,6 @@ describe('what goes wrong at the start', () => {
     expect(await runningHere()).toEqual([]);
   });
 
-  it('refuses a port that is none rather than taking another', async () => {
-    for (const GATEWAY_PORT of ['abc', '70000']) {
-      expect(await refusal({ env: { GATEWAY_PORT } })).toMatch(/GATEWAY_PORT is not a port\.\n {2}What to do: .*65535/);
-    }
-    expect(await runningHere()).toEqual([]);
-  });
-
   it('shows the end of the log of a service that does not start, and leaves nothing running', async () => {
     await standIn.spoil('agent-coordinator', 'broken');
     const message = await refusal();
