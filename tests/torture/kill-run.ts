@@ -13,6 +13,8 @@ export interface KillRunOptions {
   readonly repositories: number;
   /** Steps of a simple workflow; enough that work is open until the last kill. */
   readonly links: number;
+  /** How long the simulated agent thinks; enough that few cicd workflows, too, are open until the last kill. */
+  readonly thinkMs?: number;
   /** Kill only what has a name that starts so. */
   readonly only?: string;
   /** Whether to keep the data of a run that found nothing, too. */
@@ -34,7 +36,7 @@ export interface KillRunReport {
 
 const OPEN_WORK_MS_MAX = 60_000;
 const FINISH_MS_MAX = 600_000;
-const THINK_MS = '1500';
+const THINK_MS_DEFAULT = 1_500;
 
 /** Starts a platform with two state-services, fills it with work, kills everything once, and judges what is in the log afterwards. */
 export async function killRun(options: KillRunOptions): Promise<KillRunReport> {
@@ -44,7 +46,11 @@ export async function killRun(options: KillRunOptions): Promise<KillRunReport> {
   };
   const repositories = await Promise.all(Array.from({ length: options.repositories }, sampleRepository));
   const platform = await startPlatformUnderTest({
-    env: { MAX_CONCURRENT_WORKFLOWS: '200', SIMULATED_AGENT_THINK_MS: THINK_MS, SIMULATED_AGENT_SESSIONS: '8' },
+    env: {
+      MAX_CONCURRENT_WORKFLOWS: '200',
+      SIMULATED_AGENT_THINK_MS: String(options.thinkMs ?? THINK_MS_DEFAULT),
+      SIMULATED_AGENT_SESSIONS: '8',
+    },
     simulatedAgent: 'always',
     replicas: { 'state-service': 2 },
     onProgress: say,
