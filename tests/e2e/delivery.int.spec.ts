@@ -34,20 +34,29 @@ async function repositoryOf(files: Readonly<Record<string, string>>): Promise<Te
   return repository;
 }
 
-/** Hands a requirement in and waits for the end of its workflow. */
-async function deliver(repository: TestRepository, request: object): Promise<WorkflowView> {
+/** Hands a requirement in. @returns the workflow's id */
+async function submit(repository: TestRepository, request: object): Promise<string> {
   const body = { profile: 'cicd', repository: { url: repository.path, branch: repository.branch, forge: 'local' }, ...request };
   const { status, body: accepted } = await client.call('POST', '/api/workflows/execute', { body });
   expect({ status, accepted }).toMatchObject({ status: 202, accepted: { id: expect.any(String) } });
-  const { id } = accepted as WorkflowView;
-  return eventually(
+  return (accepted as WorkflowView).id;
+}
+
+/** Waits until the workflow is as wanted. */
+const until = (id: string, wanted: (view: WorkflowView) => boolean): Promise<WorkflowView> =>
+  eventually(
     async () => {
       const view = (await client.call('GET', `/api/workflows/${id}`)).body as WorkflowView;
-      return view.outcome === undefined ? undefined : view;
+      return wanted(view) ? view : undefined;
     },
-    { deadlineMs: DELIVERY_MS_MAX, what: `the end of ${id}` },
+    { deadlineMs: DELIVERY_MS_MAX, what: `the state of ${id}` },
   );
-}
+
+const ended = (view: WorkflowView): boolean => view.outcome !== undefined;
+
+/** Hands a requirement in and waits for the end of its workflow. */
+const deliver = async (repository: TestRepository, request: object): Promise<WorkflowView> =>
+  until(await submit(repository, request), ended);
 
 describe('a requirement for a repository that nobody here has seen', () => {
   it(
@@ -116,6 +125,30 @@ describe('a change whose validation fails', () => {
       expect(view.outcome).toBe('failed');
       expect(view.validations.map(({ passed }) => passed)).toEqual([false, false]);
       expect(await repository.git('rev-parse', 'trunk')).toBe(before);
+    },
+    DELIVERY_MS_MAX,
+  );
+
+  it(
+    'goes on for one more cycle, or ends, as the person who was asked decides',
+    async () => {
+      const repository = await repositoryOf({ 'README.md': '# Sample\n' });
+      const id = await submit(repository, {
+        requirement: 'Add a discount to the invoice',
+        options: { maxFixCycles: 0, validation: [{ name: 'never', command: ['false'] }] },
+      });
+      const first = await until(id, ({ escalation }) => escalation !== undefined);
+      expect(first.status).toBe('waiting');
+      expect((await client.call('PUT', `/api/workflows/${id}/escalation`, { body: { decision: 'retry' } })).status).toBe(200);
+      const second = await until(
+        id,
+        ({ escalation }) => escalation !== undefined && escalation.escalationId !== first.escalation?.escalationId,
+      );
+      expect(second.validations).toHaveLength(2);
+      expect((await client.call('PUT', `/api/workflows/${id}/escalation`, { body: { decision: 'fail', note: 'enough' } })).status).toBe(
+        200,
+      );
+      expect(await until(id, ended)).toMatchObject({ outcome: 'failed', reason: 'enough' });
     },
     DELIVERY_MS_MAX,
   );

@@ -1,9 +1,17 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander';
 import { demo } from './commands/demo.js';
 import { doctor } from './commands/doctor.js';
 import { parseRequirement, showHealth, showStatus, verifyLog } from './commands/platform.js';
 import { portFrom, up } from './commands/up.js';
-import { followWorkflow, listWorkflows, processTask, showEvents, showWorkflow, steerWorkflow } from './commands/workflow.js';
+import {
+  followWorkflow,
+  listWorkflows,
+  processTask,
+  resolveEscalation,
+  showEvents,
+  showWorkflow,
+  steerWorkflow,
+} from './commands/workflow.js';
 import type { Surroundings } from './config.js';
 import { EXIT, exitCodeOf, wordsOf, type ExitCode } from './exit.js';
 import { listenForInterruption } from './platform/index.js';
@@ -164,6 +172,17 @@ function addWorkflow(program: Command, around: Surroundings, run: Run): void {
           await client.getWorkflow(id);
           return showEvents(client, id, { ...options, signal }, around);
         }),
+      ),
+    );
+  workflow
+    .command('resolve')
+    .description('answer the escalation of a workflow that waits for a person')
+    .argument('<workflowId>')
+    .addArgument(new Argument('<decision>', 'one more fix cycle, or give up').choices(['retry', 'fail']))
+    .option('--note <text>')
+    .action(
+      run(async (options, [id = '', decision = '']) =>
+        resolveEscalation(await connectClient(options, around), { id, decision: decision === 'retry' ? 'retry' : 'fail' }, options, around),
       ),
     );
   for (const verb of ['cancel', 'pause', 'resume'] as const) {

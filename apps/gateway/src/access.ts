@@ -29,6 +29,7 @@ export const ROLE_MATRIX: Readonly<Record<string, Rule>> = {
   'DELETE /api/workflows/:id': OPERATE,
   'PUT /api/workflows/:id/pause': OPERATE,
   'PUT /api/workflows/:id/resume': OPERATE,
+  'PUT /api/workflows/:id/escalation': OPERATE,
   'POST /api/audit/verify': ADMINISTER,
 };
 

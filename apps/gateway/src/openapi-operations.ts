@@ -64,6 +64,11 @@ export const OPERATIONS: Readonly<Record<string, OperationNotes>> = {
   },
   'PUT /api/workflows/:id/pause': { summary: 'Pause a workflow', headers: [KEY], responses: { '200': accepted } },
   'PUT /api/workflows/:id/resume': { summary: 'Resume a workflow', headers: [KEY], responses: { '200': accepted } },
+  'PUT /api/workflows/:id/escalation': {
+    summary: 'Answer the open escalation of a workflow: one more fix cycle, or give up',
+    headers: [KEY],
+    responses: { '200': accepted },
+  },
   'GET /api/events': {
     summary: 'Events of the whole tenant',
     description: 'A page of records, or with Accept: text/event-stream what happens from now on or after a position.',

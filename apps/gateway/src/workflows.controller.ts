@@ -3,7 +3,7 @@ import { parseWorkflowId, type CommandSender, type QueryAsker, type WorkflowId, 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { sendClientCommand, type Accepted, type ClientCommand } from './client-commands.js';
 import { ExecuteWorkflowDto } from './dto/execute-workflow.dto.js';
-import { ListWorkflowsDto, ReasonDto, WorkflowIdDto } from './dto/requests.dto.js';
+import { ListWorkflowsDto, ReasonDto, ResolveEscalationDto, WorkflowIdDto } from './dto/requests.dto.js';
 import { traceOf } from './edge.js';
 import { Executions, idempotencyKeyOf, identityOf, waitSecondsOf } from './executions.js';
 import { Problem } from './problem.js';
@@ -116,6 +116,14 @@ export class WorkflowsController {
   @Put(':id/resume')
   resume(@Param() params: WorkflowIdDto, @Body() body: ReasonDto, @Req() request: FastifyRequest): Promise<object> {
     return this.steer(params.id, request, { type: 'ResumeWorkflow', data: { reason: body.reason ?? 'resumed over HTTP' } });
+  }
+
+  @Put(':id/escalation')
+  async resolve(@Param() params: WorkflowIdDto, @Body() body: ResolveEscalationDto, @Req() request: FastifyRequest): Promise<object> {
+    const { escalation } = await this.find(params.id, request);
+    const escalationId = body.escalationId ?? escalation?.escalationId ?? '';
+    const note = body.note ?? 'resolved over HTTP';
+    return this.steer(params.id, request, { type: 'ResolveEscalation', data: { escalationId, decision: body.decision, note } });
   }
 
   private async steer(id: string, request: FastifyRequest, command: ClientCommand): Promise<object> {

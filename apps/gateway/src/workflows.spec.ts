@@ -94,6 +94,17 @@ describe('looking at a workflow', () => {
 });
 
 describe('steering a workflow', () => {
+  it('answers an escalation that nobody raised with a problem, and refuses a decision that is none', async () => {
+    const { work } = under.platform;
+    under.platform.work = null;
+    const { id } = await json(await execute(FIVE));
+    const at = `${under.url}/api/workflows/${String(id)}/escalation`;
+    const unasked = await call(at, { method: 'PUT', body: { decision: 'retry' } });
+    expect({ status: unasked.status, body: await json(unasked) }).toMatchObject({ status: 404, body: { code: 'escalation-not-found' } });
+    expect((await call(at, { method: 'PUT', body: { decision: 'perhaps' } })).status).toBe(400);
+    under.platform.work = work;
+  });
+
   it('pauses, resumes and cancels, and takes an empty JSON body', async () => {
     const { work } = under.platform;
     under.platform.work = null;

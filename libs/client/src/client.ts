@@ -34,6 +34,8 @@ export interface Client {
   cancel(workflowId: string, options?: CommandOptions & { readonly reason?: string }): Promise<void>;
   pause(workflowId: string, options?: CommandOptions & { readonly reason?: string }): Promise<void>;
   resume(workflowId: string, options?: CommandOptions & { readonly reason?: string }): Promise<void>;
+  /** Answers the open escalation: one more fix cycle, or give up. */
+  resolve(workflowId: string, decision: 'retry' | 'fail', options?: CommandOptions & { readonly note?: string }): Promise<void>;
   agents(options?: RequestOptions): Promise<AgentPage>;
   /** Answers also when the platform behind the gateway is down. */
   health(options?: RequestOptions): Promise<PlatformHealth>;
@@ -44,15 +46,11 @@ export interface Client {
 
 export function createClient(options: ClientOptions): Client {
   const transport = new Transport(options);
-  const steer = async (method: 'PUT' | 'DELETE', path: string, given: CommandOptions & { readonly reason?: string }): Promise<void> => {
-    await transport.call({
-      method,
-      path,
-      body: given.reason === undefined ? {} : { reason: given.reason },
-      headers: keyed(given),
-      signal: given.signal,
-    });
+  const send = async (method: 'PUT' | 'DELETE', path: string, given: CommandOptions, body: object): Promise<void> => {
+    await transport.call({ method, path, body, headers: keyed(given), signal: given.signal });
   };
+  const steer = (method: 'PUT' | 'DELETE', path: string, given: CommandOptions & { readonly reason?: string }): Promise<void> =>
+    send(method, path, given, given.reason === undefined ? {} : { reason: given.reason });
   return {
     execute: (request, given = {}) => execute(transport, request, given),
     getWorkflow: (id, given = {}) => transport.json({ method: 'GET', path: pathOf(id), signal: given.signal }),
@@ -64,6 +62,8 @@ export function createClient(options: ClientOptions): Client {
     cancel: (id, given = {}) => steer('DELETE', pathOf(id), given),
     pause: (id, given = {}) => steer('PUT', `${pathOf(id)}/pause`, given),
     resume: (id, given = {}) => steer('PUT', `${pathOf(id)}/resume`, given),
+    resolve: (id, decision, { note, ...given } = {}) =>
+      send('PUT', `${pathOf(id)}/escalation`, given, { decision, ...(note === undefined ? {} : { note }) }),
     agents: (given = {}) => transport.json({ method: 'GET', path: '/api/agents', signal: given.signal }),
     health: (given = {}) => health(transport, given),
     verify: (given = {}) => transport.json({ method: 'POST', path: '/api/audit/verify', body: {}, signal: given.signal }),

@@ -104,7 +104,10 @@ export async function showEvents(
   let run = emptyRun(id);
   for await (const event of events) {
     run = watch(run, event);
-    const words = narrate(run, event)?.split('\n')[0]?.replace(/^[a-z ]+: /, '') ?? '';
+    const words =
+      narrate(run, event)
+        ?.split('\n')[0]
+        ?.replace(/^[a-z ]+: /, '') ?? '';
     around.terminal.out(
       options.json === true
         ? `${JSON.stringify(event)}\n`
@@ -112,6 +115,19 @@ export async function showEvents(
     );
   }
   return options.signal.aborted ? EXIT.interrupted : EXIT.ok;
+}
+
+/** Answers the open escalation of a workflow. */
+export async function resolveEscalation(
+  client: Client,
+  { id, decision }: { readonly id: string; readonly decision: 'retry' | 'fail' },
+  options: { readonly note?: string; readonly json?: boolean },
+  around: Surroundings,
+): Promise<ExitCode> {
+  await client.resolve(id, decision, options.note === undefined ? {} : { note: options.note });
+  if (options.json === true) print(around, { workflowId: id, accepted: decision });
+  else around.terminal.talk(`${decision}: accepted\n`);
+  return EXIT.ok;
 }
 
 export async function steerWorkflow(
@@ -139,7 +155,7 @@ export async function followWorkflow(
     return EXIT.interrupted;
   }
   if (run.ended === undefined && run.escalation !== undefined)
-    around.terminal.talk(`it waits for a person, and ends as failed if nobody comes; to end it now: task-master workflow cancel ${id}\n`);
+    around.terminal.talk(`it waits for a person, and ends as failed if nobody comes: task-master workflow resolve ${id} retry|fail\n`);
   if (options.json === true) print(around, await client.getWorkflow(id));
   return run.ended?.outcome === 'completed' ? EXIT.ok : EXIT.failed;
 }

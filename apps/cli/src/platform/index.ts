@@ -1,3 +1,4 @@
+export { explainBrokenPlace } from '@taskmaster/provision';
 export { Interrupted, listenForInterruption, type Interruption } from './interruption.js';
 export { dataDirectory, type PlatformOptions } from './options.js';
 export { PlatformFault, type PlatformFaultCode } from './platform-fault.js';

@@ -14,6 +14,21 @@ export class ReasonDto {
   reason?: string;
 }
 
+/** What a person decides when a workflow asks: try once more, or give up. */
+export class ResolveEscalationDto {
+  @IsIn(['retry', 'fail'])
+  decision!: 'retry' | 'fail';
+  @IsOptional()
+  @IsString()
+  @MaxLength(REASON_LENGTH_MAX)
+  note?: string;
+  /** The escalation that is meant; the open one unless given. */
+  @IsOptional()
+  @IsString()
+  @MaxLength(128)
+  escalationId?: string;
+}
+
 /** A text to understand. */
 export class ParseRequirementDto {
   @IsString()
