@@ -34,9 +34,10 @@ async function assign(c: Coordinator, work: Work): Promise<NoticeOutcome> {
     const started = startedBy(await c.reporter.start(work, assignment));
     if (started === 'drop') return ANSWERED;
     if (typeof started === 'string') {
-      c.held.hold(work, (held) =>
-        started === 'start' ? runAgentAttempt(c, held, { context, agent, assignment }) : reattachAgent(c, held, items),
+      const held = c.held.hold(work, (attempt) =>
+        started === 'start' ? runAgentAttempt(c, attempt, { context, agent, assignment }) : reattachAgent(c, attempt, items),
       );
+      if (started === 'start') await held;
       return ANSWERED;
     }
     full.push(agent.id);

@@ -31,6 +31,7 @@ export async function runChangeStep(c: Coordinator, held: Held, context: StepCon
   let merged = false;
   const settled = await settle(c, held, async () => {
     await c.sessions.write(session);
+    held.recorded();
     const ending = await doChange(c, held, context, session);
     merged = context.step.kind === 'change.merge' && ending.kind === 'completed' && ending.output['merged'] === true;
     return ending;

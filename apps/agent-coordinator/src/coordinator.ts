@@ -101,7 +101,10 @@ export async function startAndHold(
     if (c.held.has(refOf(work))) return ANSWERED;
     const started = startedBy(await c.reporter.start(work));
     if (typeof started === 'object') return { kind: 'later', afterMs: started.laterMs };
-    if (started !== 'drop') c.held.hold(work, (held) => run(held, started === 'reattach'));
+    if (started === 'drop') return ANSWERED;
+    const held = c.held.hold(work, (attempt) => run(attempt, started === 'reattach'));
+    // What is taken up again is recorded already, and may take its time.
+    if (started === 'start') await held;
     return ANSWERED;
   });
   return outcome ?? BEING_STARTED;

@@ -10,6 +10,8 @@ export interface Held {
   readonly signal: AbortSignal;
   /** Set once `signal` is aborted. */
   readonly reason: () => StopReason | undefined;
+  /** Says that a next life of this process can find the attempt: only then may its notice be answered. */
+  readonly recorded: () => void;
 }
 
 interface Entry extends Held {
@@ -59,13 +61,20 @@ export class HeldAttempts {
     }
   }
 
-  /** Runs the work of an attempt in the background while its lease is kept. False when it is already running here. */
-  hold(work: Work, run: (held: Held) => Promise<void>): boolean {
+  /**
+   * Runs the work of an attempt in the background while its lease is kept, unless it is already running here. Resolves when the work has
+   * said that it is recorded, or has ended.
+   */
+  async hold(work: Work, run: (held: Held) => Promise<void>): Promise<void> {
     const key = attemptKey(refOf(work));
-    if (this.entries.has(key)) return false;
+    if (this.entries.has(key)) return;
     const controller = new AbortController();
     let reason: StopReason | undefined;
-    const held: Held = { work, signal: controller.signal, reason: () => reason };
+    let recorded: () => void = () => undefined;
+    const found = new Promise<void>((resolve) => {
+      recorded = resolve;
+    });
+    const held: Held = { work, signal: controller.signal, reason: () => reason, recorded };
     const stop = (why: StopReason): void => {
       reason ??= why;
       controller.abort();
@@ -80,7 +89,7 @@ export class HeldAttempts {
       });
     this.entries.set(key, { ...held, stop, done });
     this.timer ??= setInterval(() => void this.renew(), this.options.leaseMs / 3).unref();
-    return true;
+    await Promise.race([found, done]);
   }
 
   /** Renews every lease in one query; what is answered `lost` stops. */

@@ -20,7 +20,7 @@ export async function recoverSessions(
   let resumed = 0;
   for (const session of sessions) {
     if (await isStillOurs(c, session)) {
-      c.held.hold(session.work, (held) => resume(held, session));
+      void c.held.hold(session.work, (held) => resume(held, session));
       resumed += 1;
     } else await discardSession(c, session);
   }

@@ -35,6 +35,7 @@ export async function runAgentAttempt(c: Coordinator, held: Held, job: AgentJob)
   let delivered = false;
   const settled = await settle(c, held, async () => {
     await c.sessions.write(session);
+    held.recorded();
     const opened = await openRoom(c.desk, refOf(held.work), context);
     if (opened.kind === 'delivered') return completed(job, opened.delivered, 'Delivered by an earlier attempt.');
     room = opened.room;

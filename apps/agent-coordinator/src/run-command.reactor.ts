@@ -59,6 +59,7 @@ async function runStep(
   let room: Room | undefined;
   const settled = await settle(c, held, async () => {
     await c.sessions.write(session);
+    held.recorded();
     room = await openCommandRoom(c, context, ref);
     const recorded: Session = { ...session, ...(room.workspace === undefined ? {} : { workspace: room.workspace }) };
     let noted = c.sessions.write(recorded);
