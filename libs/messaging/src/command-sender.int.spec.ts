@@ -69,14 +69,25 @@ describe('NatsCommandSender', () => {
       held.push(() => replyTo(message, commands.map(accept)));
     });
     const sender = new NatsCommandSender(near);
-    const answers = Array.from({ length: 100 }, (_, n) => sender.send(envelope(n)));
+    const answers = [sender.send(envelope(0))];
+    await eventually(() => held.length === 1);
+    answers.push(sender.send(envelope(1)));
     await eventually(() => held.length === 2);
+    for (let n = 2; n < 100; n += 1) answers.push(sender.send(envelope(n)));
     for (const release of held.splice(0)) release();
     await eventually(() => requests.length === 4);
     for (const release of held.splice(0)) release();
     const streams = (await Promise.all(answers)).map((answer) => (answer.outcome === 'accepted' ? answer.stream : ''));
     expect(streams).toEqual(Array.from({ length: 100 }, (_, n) => `workflow-${String(n)}`));
     expect(requests.map((request) => request.length)).toEqual([1, 1, COMMANDS_PER_REQUEST_MAX, 34]);
+    subscription.unsubscribe();
+  });
+
+  it('lets commands that arise in one turn travel together', async () => {
+    const { requests, subscription } = await answerCommands((message, commands) => replyTo(message, commands.map(accept)));
+    const sender = new NatsCommandSender(near);
+    await Promise.all([0, 1, 2].map((n) => sender.send(envelope(n))));
+    expect(requests.map((request) => request.length)).toEqual([3]);
     subscription.unsubscribe();
   });
 
@@ -105,7 +116,7 @@ describe('NatsCommandSender', () => {
   it('asks again only for the commands that met a fault', async () => {
     const { requests, subscription } = await answerCommands((message, commands, request) => {
       const answers = commands.map((command) =>
-        request === 3 && command.stream.endsWith('2') ? ({ outcome: 'fault', detail: 'db' } as const) : accept(command),
+        request === 1 && command.stream.endsWith('2') ? ({ outcome: 'fault', detail: 'db' } as const) : accept(command),
       );
       replyTo(message, answers);
     });
@@ -113,9 +124,7 @@ describe('NatsCommandSender', () => {
     const answers = await Promise.all([0, 1, 2, 3].map((n) => sender.send(envelope(n))));
     expect(answers.every(({ outcome }) => outcome === 'accepted')).toBe(true);
     expect(requests.map((request) => request.map(({ stream }) => stream))).toEqual([
-      ['workflow-0'],
-      ['workflow-1'],
-      ['workflow-2', 'workflow-3'],
+      ['workflow-0', 'workflow-1', 'workflow-2', 'workflow-3'],
       ['workflow-2'],
     ]);
     subscription.unsubscribe();
