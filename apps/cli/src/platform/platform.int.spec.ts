@@ -8,23 +8,8 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { cacheDirectory, isAlive, isRoot, isSameProcess, removePostgres, signalProcess, stopNats } from '@taskmaster/provision';
 import { eventually } from '@taskmaster/testing';
 import { readRecord, startPlatform, type Platform, type PlatformOptions, type PlatformProcess } from './index.js';
+import { DRIVER } from './testing/driver.js';
 import { makeStandIn, type StandIn } from './testing/stand-in.js';
-
-const DRIVER = `
-import { listenForInterruption, startPlatform } from ${JSON.stringify(new URL('../../dist/platform/index.js', import.meta.url).href)};
-const { signal } = listenForInterruption();
-const say = (message) => process.stdout.write(message + '\\n');
-try {
-  const platform = await startPlatform({ env: process.env, data: process.argv[2], home: process.argv[3], signal, onProgress: say });
-  say('up at ' + platform.address);
-  const end = await platform.ended;
-  say('ended: ' + end.kind + (end.kind === 'failed' ? ' ' + end.fault.message : ''));
-  process.exitCode = end.kind === 'failed' ? 1 : 0;
-} catch (error) {
-  say(error.message);
-  process.exitCode = 1;
-}
-`;
 
 // Real servers and processes, on machines that may be busy.
 jest.setTimeout(60_000);
