@@ -84,6 +84,8 @@ class PlatformBuilder {
   private postgres: UsedServer | undefined;
   private nats: UsedServer | undefined;
   private port = 0;
+  /** Whether another port will do when that one is taken. */
+  private mayMove = false;
   private self: ProcessIdentity | undefined;
   private releaseLock: (() => Promise<void>) | undefined;
   private stopWatching: (() => void) | undefined;
@@ -109,7 +111,7 @@ class PlatformBuilder {
     await this.openData();
     await this.takeLock();
     await this.cleanUp();
-    this.port = await this.choosePort();
+    this.port = await this.givenPort();
     const apiKeyFile = join(this.data, 'api-key');
     const apiKey = await ensureSecret(apiKeyFile);
     await this.startServers();
@@ -166,20 +168,22 @@ class PlatformBuilder {
     if (left.length > 0) this.say(`stopped what an earlier run had left: ${left.join(', ')}`);
   }
 
-  private async choosePort(): Promise<number> {
+  /** The port that was asked for; the last one or the default where nothing was said, and 0 for any. */
+  private async givenPort(): Promise<number> {
     const given = this.options.port ?? portOf(this.options.env['GATEWAY_PORT']);
-    if (given === 0) return freePort();
-    if (given === undefined) {
-      const last = (await readRecord(this.data))?.port;
-      for (const port of [last, DEFAULT_PORT]) if (port !== undefined && (await isPortFree(port))) return port;
-      return freePort();
-    }
-    if (await isPortFree(given)) return given;
+    this.mayMove = given === undefined;
+    if (given === undefined) return (await readRecord(this.data))?.port ?? DEFAULT_PORT;
+    if (given === 0 || (await isPortFree(given))) return given;
     throw new PlatformFault(
       'port-taken',
       `Port ${String(given)} is taken, so the gateway cannot listen on it.`,
       'stop the program that uses it, choose another with --port or GATEWAY_PORT, or leave both out to get a free one.',
     );
+  }
+
+  /** As late as can be: everything else that listens has its port by now. */
+  private async settlePort(): Promise<void> {
+    if (this.port === 0 || (this.mayMove && !(await isPortFree(this.port)))) this.port = await freePort();
   }
 
   private async startServers(): Promise<void> {
@@ -203,7 +207,7 @@ class PlatformBuilder {
     this.say('starting the services');
     const { env } = this.options;
     const urls = { databaseUrl: this.postgres?.url ?? '', natsUrl: this.nats?.url ?? '' };
-    const inputs = { env, ...urls, apiKeyHash, data: this.data, port: this.port, interpreter: this.interpreter() };
+    const inputs = { env, ...urls, apiKeyHash, data: this.data, port: 0, interpreter: this.interpreter() };
     const agentVariables = this.wantsSimulatedAgent()
       ? await simulatedAgentVariables(env, this.options.variables?.['simulated-agent'])
       : undefined;
@@ -212,8 +216,9 @@ class PlatformBuilder {
       ...(agentVariables === undefined ? [] : this.replicasOf('simulated-agent', agentVariables)),
     ]);
     const agentPorts = this.services.find(({ name }) => name === 'simulated-agent')?.ports ?? [];
+    await this.settlePort();
     const later = (['nlp-service', 'agent-coordinator', 'gateway'] as const).flatMap((service) =>
-      this.replicasOf(service, variablesOf(service, { ...inputs, agentPorts })),
+      this.replicasOf(service, variablesOf(service, { ...inputs, port: this.port, agentPorts })),
     );
     await this.all(later);
   }
