@@ -1,28 +1,32 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DEFAULT_TENANT, type Command, type LeaseRenewal, type StepId, type TenantId } from '@taskmaster/contracts';
-import { renewLeases } from '@taskmaster/event-log';
+import { renewLeases, SWEEP_ROWS_MAX } from '@taskmaster/event-log';
 import { eventually, freshDatabase, type FreshDatabase } from '@taskmaster/testing';
 import { foldInto, absentEntry } from './entry.js';
 import { SNAPSHOT_EVERY, StreamLoader } from './stream-loader.js';
 import { Sweeper } from './sweeper.js';
-import { complete, envelope, noop, openReplica, request, streamFor, type Replica } from './testing/replica.js';
+import { complete, envelope, noop, openReplica, planRequest, request, streamFor, type Replica } from './testing/replica.js';
 import { verifyLog } from './verify-log.js';
 
 let database: FreshDatabase;
 let replica: Replica;
 let republished: string[];
+let publishes: boolean;
 let sweeper: Sweeper;
 
 beforeEach(async () => {
   database = await freshDatabase();
   replica = await openReplica(database.url);
   republished = [];
+  publishes = true;
   sweeper = new Sweeper({
     pool: replica.pools.write,
     send: (command) => replica.handler.handle(command),
+    publishes: () => publishes,
     republish: (notices) => {
+      if (!publishes) return Promise.resolve(false);
       republished.push(...notices.map(({ stepId, attempt }) => `${stepId} ${String(attempt)}`));
-      return Promise.resolve();
+      return Promise.resolve(true);
     },
   });
 });
@@ -124,6 +128,22 @@ describe('a sweep', () => {
     expect(await sweeper.steps()).toBe(0);
     expect(republished).toEqual(['a 1']);
   });
+
+  it('leaves work that cannot be published due, and is not kept from other timers by any amount of it', async () => {
+    const many = Array.from({ length: 100 }, (_, i) => noop(`s${String(i)}`));
+    const { options } = planRequest([]);
+    for (let i = 0; i < 6; i += 1) {
+      await replica.handler.handle(request(`n${String(i)}`, many, { options: { ...options, maxConcurrentSteps: 100 } }));
+    }
+    await asOwner("update step set due_at = clock_timestamp() - interval '1 hour'");
+    await replica.handler.handle(request('w', [work()]));
+    await start(1, 1);
+    publishes = false;
+    expect((await sweptUntil(5)).slice(2)).toEqual(['StepFailed 1', 'StepRetryScheduled 2', 'StepReadied 2']);
+    publishes = true;
+    expect(await sweeper.steps()).toBe(SWEEP_ROWS_MAX);
+    expect(republished).toHaveLength(SWEEP_ROWS_MAX);
+  }, 30_000);
 });
 
 const renewalOf = (more: Partial<LeaseRenewal> = {}): LeaseRenewal => ({

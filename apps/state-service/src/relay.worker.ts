@@ -11,19 +11,20 @@ import {
   type Pools,
   type WorkRange,
 } from '@taskmaster/event-log';
-import { LogRegressed, type WorkStream } from '@taskmaster/messaging';
+import { LogRegressed, WorkStreamLost, type WorkStream } from '@taskmaster/messaging';
+import { Alarm } from './alarm.js';
 import type { CommittedEvent } from './handle-command.js';
+import type { SweepWorker } from './sweep.worker.js';
 
 const RELAY_LOCK = 1;
 /** A replica that does not lead asks again this often. */
 const LEAD_RETRY_MS = 500;
 /** The leader's idle look at the log; commits wake it at once. */
 const IDLE_MS = 1_000;
-const SWEEP_STEPS_MS = 500;
-const SWEEP_WORKFLOWS_MS = 2_000;
 const STREAM_CHECK_MS = 500;
-const LEADER_CHECK_MS = 2_000;
+/** The first wait after the stream was lost; doubles up to the cap, and a connection that is made again ends it. */
 const RECOVER_MS = 250;
+const RECOVER_MS_MAX = 4_000;
 const OPEN_WORK_PAGE = 500;
 
 export interface RelayWorkerOptions {
@@ -31,29 +32,26 @@ export interface RelayWorkerOptions {
   readonly pools: Pools;
   readonly store: EventStore;
   readonly stream: WorkStream;
-  readonly sweeps: {
-    readonly steps: () => Promise<unknown>;
-    readonly workflows: () => Promise<unknown>;
-    readonly admission: () => Promise<unknown>;
-  };
+  readonly sweeps: SweepWorker;
   readonly log: (what: string, fields: Readonly<Record<string, unknown>>) => void;
   /** The log lost commits that were published: nothing may go on without a human. */
   readonly onRegressed: (error: LogRegressed) => void;
 }
 
-/** One replica leads: it publishes notices in log order, looks for due timers and watches the stream. Any number may try. */
+/** One replica leads: it publishes notices in log order, watches the stream, and sweeps. Any number may try. */
 export class RelayWorker {
   private relay: Relay | undefined;
-  private leadership: Leadership | undefined;
   private stopping = false;
-  private wake: () => void = () => undefined;
-  private woken = false;
   private look = false;
+  private interrupted = false;
+  private readonly work = new Alarm();
+  private readonly recovery = new Alarm();
   private running: Promise<void> = Promise.resolve();
   private readonly due = new Map<string, number>();
 
   constructor(private readonly options: RelayWorkerOptions) {}
 
+  /** Whether this process publishes: it leads, and the stream can be extended. */
   get leads(): boolean {
     return this.relay !== undefined;
   }
@@ -68,80 +66,110 @@ export class RelayWorker {
     await this.running;
   }
 
+  /** The broker is there again: a stream that was lost is opened at once. */
+  reconnected(): void {
+    this.recovery.ring();
+  }
+
   /** A commit of this process; a leader publishes it without reading it back. */
   offer(events: readonly CommittedEvent[]): void {
     const [first, last] = [events[0], events.at(-1)];
     if (this.relay === undefined || first === undefined || last === undefined) return;
     this.relay.offer({ after: first.position - 1, upto: last.position, notices: noticesOf(events) });
-    this.rouse();
+    this.work.ring();
   }
 
-  /** Sends late notices again, at the place in the stream that has been reached. */
-  async republish(notices: readonly Notice[]): Promise<void> {
-    const { relay } = this;
-    if (relay === undefined || notices.length === 0) return;
-    await this.options.stream.publish({ after: relay.publishedUpto, upto: relay.publishedUpto, notices });
+  /** Sends late notices again, at the place in the stream that has been reached. @returns whether it could */
+  async republish(notices: readonly Notice[]): Promise<boolean> {
+    try {
+      await this.relay?.republish(notices);
+      return this.relay !== undefined;
+    } catch (error) {
+      // Whoever publishes finds out as well, and opens the stream again.
+      if (error instanceof WorkStreamLost) return false;
+      throw error;
+    }
   }
 
   private async run(): Promise<void> {
     while (!this.stopping) {
-      try {
-        this.leadership ??= await tryLead(this.options.url, RELAY_LOCK, (backend) => this.onCommit(backend));
-        if (this.leadership === undefined) await this.pause(LEAD_RETRY_MS);
-        else await this.lead(this.leadership);
-      } catch (error) {
-        if (error instanceof LogRegressed) {
-          this.options.onRegressed(error);
-          break;
-        }
-        this.options.log('relay interrupted', { err: error });
-        await this.pause(RECOVER_MS);
-      } finally {
-        this.relay = undefined;
-      }
-      if (this.leadership !== undefined && !(await this.leadership.check())) this.leadership = undefined;
+      const leadership = await tryLead(this.options.url, RELAY_LOCK, (backend) => this.onCommit(backend));
+      if (leadership === undefined) await this.work.wait(LEAD_RETRY_MS);
+      else await this.lead(leadership);
     }
     await this.options.stream.close();
-    await this.leadership?.release();
   }
 
   private onCommit(backend: number): void {
     if (this.options.pools.isOwnBackend(backend)) return;
     this.look = true;
-    this.rouse();
+    this.work.ring();
   }
 
+  /** Publishing and sweeping are two lives: what is due is swept although the broker is away. */
   private async lead(leadership: Leadership): Promise<void> {
-    const { store, stream, pools, log } = this.options;
-    const opened = await stream.open(new PostgresEpochStore(pools.write), { head: () => store.head(), openWork: () => this.openWork() });
-    log('relay leads', { epoch: opened.epoch, resumeAfter: opened.resumeAfter, redriven: opened.redriven });
-    const relay = new Relay(
-      { publish: (range: WorkRange) => stream.publish(range), readAll: (after, limit) => store.readAll(after, limit) },
-      opened.resumeAfter,
-    );
-    this.relay = relay;
-    this.due.clear();
     let alive = true;
     void leadership.lost.then(() => {
       alive = false;
       this.rouse();
     });
-    this.look = true;
-    while (!this.stopping && alive) {
-      const look = this.look || this.isDue('look', IDLE_MS);
-      this.look = false;
-      await relay.drain(look);
-      await this.sweep(leadership);
-      await this.pause(SWEEP_STEPS_MS);
+    const goesOn = (): boolean => alive && !this.stopping;
+    await Promise.all([this.publishWhile(goesOn), this.options.sweeps.runWhile(goesOn, () => leadership.check())]);
+    await leadership.release();
+  }
+
+  private async publishWhile(goesOn: () => boolean): Promise<void> {
+    let waitMs = RECOVER_MS;
+    while (goesOn()) {
+      try {
+        await this.open();
+        waitMs = RECOVER_MS;
+        await this.publish(goesOn);
+      } catch (error) {
+        if (error instanceof LogRegressed) return this.giveUp(error);
+        if (!this.interrupted) this.options.log('relay interrupted', { err: error });
+        this.interrupted = true;
+        this.relay = undefined;
+        if (goesOn()) await this.recovery.wait(waitMs);
+        waitMs = Math.min(waitMs * 2, RECOVER_MS_MAX);
+      } finally {
+        this.relay = undefined;
+      }
     }
   }
 
-  private async sweep(leadership: Leadership): Promise<void> {
-    const { sweeps, stream } = this.options;
-    if (this.isDue('steps', SWEEP_STEPS_MS)) await sweeps.steps();
-    if (this.isDue('workflows', SWEEP_WORKFLOWS_MS)) await Promise.all([sweeps.workflows(), sweeps.admission()]);
-    if (this.isDue('stream', STREAM_CHECK_MS)) await stream.check();
-    if (this.isDue('leader', LEADER_CHECK_MS)) await leadership.check();
+  private giveUp(error: LogRegressed): void {
+    this.stopping = true;
+    this.rouse();
+    this.options.onRegressed(error);
+  }
+
+  private async open(): Promise<void> {
+    const { store, stream, pools, log } = this.options;
+    const opened = await stream.open(new PostgresEpochStore(pools.write), { head: () => store.head(), openWork: () => this.openWork() });
+    this.interrupted = false;
+    log('relay leads', { epoch: opened.epoch, resumeAfter: opened.resumeAfter, redriven: opened.redriven });
+    const relay: Relay = new Relay(
+      {
+        // The turn of what waited for a stream that was then opened again never comes: it is published from its new place.
+        publish: (range: WorkRange) => (this.relay === relay ? stream.publish(range) : Promise.reject(new WorkStreamLost('opened again'))),
+        readAll: (after, limit) => store.readAll(after, limit),
+      },
+      opened.resumeAfter,
+    );
+    this.relay = relay;
+    this.look = true;
+    this.due.clear();
+  }
+
+  private async publish(goesOn: () => boolean): Promise<void> {
+    while (goesOn()) {
+      const look = this.look || this.isDue('look', IDLE_MS);
+      this.look = false;
+      await this.relay?.drain(look);
+      if (this.isDue('stream', STREAM_CHECK_MS)) await this.options.stream.check();
+      if (goesOn()) await this.work.wait(STREAM_CHECK_MS);
+    }
   }
 
   private isDue(name: string, everyMs: number): boolean {
@@ -163,20 +191,8 @@ export class RelayWorker {
   }
 
   private rouse(): void {
-    this.woken = true;
-    this.wake();
-  }
-
-  private async pause(ms: number): Promise<void> {
-    if (!this.woken && !this.stopping) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms);
-        this.wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    this.woken = false;
+    this.work.ring();
+    this.recovery.ring();
+    this.options.sweeps.rouse();
   }
 }

@@ -1,6 +1,6 @@
 import { timestampOf, type CommandEnvelope, type Timestamp } from '@taskmaster/contracts';
 import { migrate, openPools, PostgresEventStore, requireSchema, type Pools } from '@taskmaster/event-log';
-import { FeedPublisher, WorkStream, type connectBroker } from '@taskmaster/messaging';
+import { FeedPublisher, onReconnect, WorkStream, type connectBroker } from '@taskmaster/messaging';
 import type { Logger } from '@taskmaster/service-kit';
 import { AdmissionReactor } from './admission.reactor.js';
 import { issueBootstrapKey } from './bootstrap-key.js';
@@ -10,6 +10,7 @@ import { QueryAnswers } from './queries.js';
 import { ReadModels } from './read-models.js';
 import { Requirements } from './requirements.js';
 import { RelayWorker } from './relay.worker.js';
+import { SweepWorker } from './sweep.worker.js';
 import { Sweeper } from './sweeper.js';
 
 /** The parts of one replica, wired. */
@@ -70,18 +71,7 @@ export async function openStateService(config: StateConfig, { connection, logger
       logger.error({ ...fields, err: error, detail }, 'a command could not be decided');
     },
   });
-  const sweeper = new Sweeper({ pool: pools.write, send, republish: (notices) => relay.republish(notices) });
-  const relay: RelayWorker = new RelayWorker({
-    url: config.DATABASE_URL,
-    pools,
-    store,
-    stream: new WorkStream(connection),
-    onRegressed,
-    sweeps: { steps: () => sweeper.steps(), workflows: () => sweeper.workflows(), admission: () => admission.sweep() },
-    log: (what, fields) => {
-      logger.info(fields, what);
-    },
-  });
+  const relay: RelayWorker = relayOf({ config, connection, logger, onRegressed, pools, store, send, admission });
   const models = await ReadModels.connect({
     url: config.DATABASE_READ_URL ?? config.DATABASE_URL,
     connections: Math.max(2, Math.round(config.DATABASE_POOL_SIZE * 0.3)),
@@ -98,6 +88,41 @@ export async function openStateService(config: StateConfig, { connection, logger
   };
   await issueFirstKey(config, handler, logger);
   return { handler, queries, requirements, relay, pools, close };
+}
+
+interface RelayParts extends Surroundings {
+  readonly config: StateConfig;
+  readonly pools: Pools;
+  readonly store: PostgresEventStore;
+  readonly send: (envelope: CommandEnvelope) => Promise<unknown>;
+  readonly admission: AdmissionReactor;
+}
+
+/** The relay with its sweeps; woken when the broker is there again. */
+function relayOf({ config, connection, logger, onRegressed, pools, store, send, admission }: RelayParts): RelayWorker {
+  const log = (what: string, fields: Readonly<Record<string, unknown>>): void => {
+    logger.info(fields, what);
+  };
+  const sweeper = new Sweeper({ pool: pools.write, send, publishes: () => relay.leads, republish: (notices) => relay.republish(notices) });
+  const sweeps = new SweepWorker({
+    steps: () => sweeper.steps(),
+    workflows: () => sweeper.workflows(),
+    admission: () => admission.sweep(),
+    log,
+  });
+  const relay: RelayWorker = new RelayWorker({
+    url: config.DATABASE_URL,
+    pools,
+    store,
+    stream: new WorkStream(connection),
+    onRegressed,
+    sweeps,
+    log,
+  });
+  void onReconnect(connection, () => {
+    relay.reconnected();
+  });
+  return relay;
 }
 
 async function issueFirstKey(config: StateConfig, handler: CommandHandler, logger: Logger): Promise<void> {

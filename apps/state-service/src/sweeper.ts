@@ -17,8 +17,10 @@ export const REDRIVE_EVERY_MS = 5_000;
 export interface SweeperOptions {
   readonly pool: pg.Pool;
   readonly send: (envelope: CommandEnvelope) => Promise<unknown>;
-  /** Publishes notices of work that is late. */
-  readonly republish: (notices: readonly Notice[]) => Promise<void>;
+  /** Whether notices can be published now. */
+  readonly publishes: () => boolean;
+  /** Publishes notices of work that is late. @returns whether it could */
+  readonly republish: (notices: readonly Notice[]) => Promise<boolean>;
 }
 
 /** Looks for timers that came due. The rules decide what each means; a sweep only says what it saw. */
@@ -27,7 +29,8 @@ export class Sweeper {
 
   /** @returns how many timers were due */
   async steps(): Promise<number> {
-    const due = await dueSteps(this.options.pool);
+    // What cannot be published must not crowd out what the database alone can do.
+    const due = await dueSteps(this.options.pool, { ready: this.options.publishes() });
     const ready = due.filter(({ status }) => status === 'ready');
     await Promise.all([this.redrive(ready), ...due.flatMap((step) => this.expire(step))]);
     return due.length;
@@ -43,8 +46,8 @@ export class Sweeper {
   private async redrive(ready: readonly DueStep[]): Promise<void> {
     if (ready.length === 0) return;
     const events = await readiedEvents(this.options.pool, ready);
-    await this.options.republish(noticesOf(events.map(noticeEventOf)));
-    await postponeReady(this.options.pool, ready, REDRIVE_EVERY_MS);
+    const published = await this.options.republish(noticesOf(events.map(noticeEventOf)));
+    if (published) await postponeReady(this.options.pool, ready, REDRIVE_EVERY_MS);
   }
 
   private expire(step: DueStep): readonly Promise<unknown>[] {

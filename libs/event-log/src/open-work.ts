@@ -21,7 +21,7 @@ export interface DueStep {
 const DUE_STEPS = `
   select stream, step_id as "stepId", tenant_id as "tenantId", status, attempt, ready_version as "readyVersion", due_at as "dueAt"
   from step
-  where due_at <= clock_timestamp()
+  where due_at <= clock_timestamp() and ($2 or status <> 'ready')
   order by due_at
   limit $1`;
 
@@ -105,8 +105,9 @@ async function rowsOf<Row extends object>(
   }
 }
 
-export const dueSteps = (pool: pg.Pool, limit = SWEEP_ROWS_MAX): Promise<readonly DueStep[]> =>
-  rowsOf<DueStep>(pool, 'looking for due steps', { name: 'due-steps', text: DUE_STEPS, values: [limit] });
+/** Steps that are due, the longest overdue first. Ready ones, whose notices are to be sent again, only with `ready`. */
+export const dueSteps = (pool: pg.Pool, { ready }: { readonly ready: boolean }, limit = SWEEP_ROWS_MAX): Promise<readonly DueStep[]> =>
+  rowsOf<DueStep>(pool, 'looking for due steps', { name: 'due-steps', text: DUE_STEPS, values: [limit, ready] });
 
 export interface DueWorkflow {
   readonly stream: StreamId;

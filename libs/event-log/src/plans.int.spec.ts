@@ -53,8 +53,9 @@ async function work(pools: Pools): Promise<void> {
       ),
     ).toHaveLength(40);
     expect((await readAll(pools.write, (await readHead(pools.write)) - 10, 500)).length).toBe(10);
-    const due = await dueSteps(pools.write, 40);
+    const due = await dueSteps(pools.write, { ready: true }, 40);
     expect(due).toHaveLength(40);
+    expect(await dueSteps(pools.write, { ready: false }, 40)).toEqual([]);
     await postponeReady(pools.write, due, 60_000);
     await openWork(pools.write, { after: 0, upto: 100 }, 10);
     const lease = { tenantId: TENANT, stepId: 'a' as StepId, attempt: 1, holder: 'h', leaseMs: 1_000 };

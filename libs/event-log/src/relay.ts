@@ -83,17 +83,13 @@ export interface RelayPorts {
 export class Relay {
   private readonly offers = new Map<number, WorkRange>();
   private known: number;
+  private turn: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly ports: RelayPorts,
     private position: number,
   ) {
     this.known = position;
-  }
-
-  /** Everything up to here has been handed to the publisher. */
-  get publishedUpto(): number {
-    return this.position;
   }
 
   /** A commit of this process, to be published without reading it back. */
@@ -104,7 +100,23 @@ export class Relay {
   }
 
   /** Publishes all that is known to be committed; with `look`, asks the log whether there is more. */
-  async drain(look: boolean): Promise<void> {
+  drain(look: boolean): Promise<void> {
+    return this.inTurn(() => this.publishKnown(look));
+  }
+
+  /** Publishes late notices once more, at the place that has been reached. */
+  republish(notices: readonly Notice[]): Promise<void> {
+    return this.inTurn(() => this.ports.publish({ after: this.position, upto: this.position, notices }));
+  }
+
+  /** Ranges follow one another, so only one thing is published at a time. */
+  private inTurn(publish: () => Promise<void>): Promise<void> {
+    const mine = this.turn.then(publish);
+    this.turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  private async publishKnown(look: boolean): Promise<void> {
     let ask = look;
     while (ask || this.known > this.position) {
       const offered = this.takeOffer();

@@ -1,4 +1,4 @@
-export { brokerHealth, connectBroker, type BrokerHealth } from './broker.js';
+export { brokerHealth, connectBroker, onReconnect, type BrokerHealth } from './broker.js';
 export { NatsCommandSender } from './command-sender.js';
 export { LogRegressed, TopologyDiffers, WorkStreamLost } from './faults.js';
 export { FeedListener, FeedPublisher, type CommittedText, type FeedCallbacks } from './feed.js';
