@@ -97,7 +97,7 @@ export default tseslint.config(
   {
     files: [
       '**/apps/*/src/config.ts',
-      '**/apps/*/src/main.ts',
+      '**/apps/*/src/{main,migrate}.ts',
       'tools/*.ts',
       '**/libs/testing/**/*.ts',
       '**/libs/provision/**/*.ts',

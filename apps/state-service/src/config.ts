@@ -1,9 +1,23 @@
-import { choice, defineConfig, integer, loadConfig, LOG_LEVELS, text, url, type ConfigOf, type Environment } from '@taskmaster/service-kit';
+import {
+  choice,
+  defineConfig,
+  integer,
+  loadConfig,
+  LOG_LEVELS,
+  secret,
+  text,
+  url,
+  type ConfigOf,
+  type Environment,
+} from '@taskmaster/service-kit';
 
 export const SERVICE_NAME = 'state-service';
 
+const DATABASE_DOC =
+  'The Postgres that holds the log: the only truth of the platform. Migrations need a user that may create tables and roles.';
+
 export const stateConfig = defineConfig(SERVICE_NAME, {
-  DATABASE_URL: url({ protocols: ['postgres', 'postgresql'], doc: 'The Postgres that holds the log: the only truth of the platform.' }),
+  DATABASE_URL: url({ protocols: ['postgres', 'postgresql'], doc: DATABASE_DOC }),
   DATABASE_READ_URL: url({ optional: true, protocols: ['postgres', 'postgresql'], doc: 'A read replica for lists, pages and analytics.' }),
   DATABASE_POOL_SIZE: integer({
     default: 10,
@@ -22,6 +36,17 @@ export const stateConfig = defineConfig(SERVICE_NAME, {
   LOG_LEVEL: choice(LOG_LEVELS, { default: 'info', doc: 'How much is logged.' }),
 });
 
+/** What the migrations are told; only `dist/migrate.js` reads it. */
+export const migrationConfig = defineConfig('migration', {
+  DATABASE_URL: url({ protocols: ['postgres', 'postgresql'], doc: DATABASE_DOC }),
+  SERVICE_DATABASE_USER: text({ default: 'taskmaster_state', doc: 'The database user as which the state-service is to run.' }),
+  SERVICE_DATABASE_PASSWORD: secret({
+    optional: true,
+    doc: 'When set, that user is made or given this password. It owns nothing and may not change what is recorded.',
+  }),
+});
+
 export type StateConfig = ConfigOf<typeof stateConfig>;
 
 export const readConfig = (environment: Environment): StateConfig => loadConfig(stateConfig, environment);
+export const readMigrationConfig = (environment: Environment): ConfigOf<typeof migrationConfig> => loadConfig(migrationConfig, environment);

@@ -13,7 +13,10 @@ const onRegressed = (error: Error): void => {
   logger.fatal({ err: error }, 'the log went backwards: look at the database before starting again');
   process.exit(1);
 };
-const service = await openStateService(config, { connection, logger, onRegressed });
+const service = await openStateService(config, { connection, logger, onRegressed }).catch((error: unknown): never => {
+  logger.fatal({ err: error }, 'the state-service cannot start');
+  process.exit(1);
+});
 const strategy = new NatsStrategy({
   connection,
   onFailure: (what, error) => {

@@ -4,7 +4,8 @@ export { checkContents, ContentLost, readContent, storeContent, type ContentRef 
 export { DatabaseUnavailable, faultOf, SchemaMismatch, StatementRefused } from './faults.js';
 export { instantOf, instantOrNull } from './instants.js';
 export { tryLead, type Leadership } from './leader-lock.js';
-export { expectedSchemaVersion, migrate, requireSchema } from './migrate.js';
+export { inspectSchema, migrate, requireSchema } from './migrate.js';
+export { migrationFiles, type MigrationFile } from './migration-files.js';
 export {
   dueSteps,
   dueWorkflows,
@@ -21,6 +22,8 @@ export {
 export { logTypes, openPools, READER_ROLE, SERVICE_ROLE, type Pools, type PoolsOptions } from './pools.js';
 export { readAll, readHead, readStream, readStreams, readTenant, readTenantStream, recordedEvent, type StoredEvent } from './readers.js';
 export * from './rows.js';
+export type { SchemaState } from './schema.js';
+export { ensureServiceLogin, type ServiceLogin } from './service-login.js';
 export { readSnapshots, writeSnapshot, type Snapshot } from './snapshots.js';
 export { PostgresEventStore, type EventStore } from './store.js';
 export { PostgresEpochStore, type EpochRow } from './epochs.js';

@@ -7,5 +7,5 @@ export { cacheDirectory, ensureOwnDirectory, ensureSecret, isRoot, readIfPresent
 export { pollUntil } from './poll.js';
 export { freePort, freePorts, isPortFree } from './ports.js';
 export { findPostgres, serverUser, type PostgresBinaries } from './postgres-binaries.js';
-export { removePostgres, startPostgres, stopPostgres, type PostgresOptions, type PostgresServer } from './postgres.js';
+export { addressOfPostgres, removePostgres, startPostgres, stopPostgres, type PostgresOptions, type PostgresServer } from './postgres.js';
 export { commandLineOf, identify, isAlive, isSameProcess, signalProcess, stopProcess, type ProcessIdentity } from './processes.js';

@@ -205,10 +205,13 @@ function explainFailure(directory: string, cluster: PostgresCluster, log: string
   );
 }
 
+const addressFor = (password: string, port: number): string =>
+  `postgres://${SUPERUSER_NAME}:${password}@127.0.0.1:${String(port)}/${DATABASE_NAME}`;
+
 function describe(directory: string, cluster: PostgresCluster, running: RunningPostmaster, adopted: boolean): PostgresServer {
   const { identity, port } = running;
   return {
-    url: `postgres://${SUPERUSER_NAME}:${cluster.password}@127.0.0.1:${String(port)}/${DATABASE_NAME}`,
+    url: addressFor(cluster.password, port),
     port,
     process: identity,
     data: cluster.data,
@@ -232,11 +235,23 @@ async function stopPostmaster(identity: ProcessIdentity, mode: 'fast' | 'immedia
   );
 }
 
+const clusterOf = async (directory: string): Promise<string> =>
+  join((await readIfPresent(join(directory, 'cluster-is-in')))?.trim() ?? directory, 'cluster');
+
+/** The address of the Postgres that runs on that directory, as its superuser; undefined when none does. Starts and changes nothing. */
+export async function addressOfPostgres(directory: string): Promise<string | undefined> {
+  const file = await readPidFile(await clusterOf(resolve(directory)));
+  const password = (await readIfPresent(join(resolve(directory), 'password')))?.trim();
+  if (file?.status !== 'ready' || password === undefined || !(await isPostmasterOf(file.pid, await clusterOf(resolve(directory)))))
+    return undefined;
+  return addressFor(password, file.port);
+}
+
 /** Stops the Postgres of that directory if one is left from an earlier run. @returns whether there was one */
 export async function stopPostgres(directory: string): Promise<boolean> {
-  const home = (await readIfPresent(join(resolve(directory), 'cluster-is-in')))?.trim() ?? resolve(directory);
-  const file = await readPidFile(join(home, 'cluster'));
-  if (file === undefined || !(await isPostmasterOf(file.pid, join(home, 'cluster')))) return false;
+  const cluster = await clusterOf(resolve(directory));
+  const file = await readPidFile(cluster);
+  if (file === undefined || !(await isPostmasterOf(file.pid, cluster))) return false;
   const identity = await identify(file.pid);
   if (identity === undefined || !(await isSameProcess(identity))) return false;
   await stopPostmaster(identity, 'fast');

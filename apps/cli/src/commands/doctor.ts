@@ -5,7 +5,7 @@ import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import type { Surroundings } from '../config.js';
 import { EXIT, type ExitCode } from '../exit.js';
-import { dataDirectory, readRecord } from '../platform/index.js';
+import { checkSchema, dataDirectory, readRecord } from '../platform/index.js';
 import { painter } from '../terminal.js';
 
 /** One thing that was looked at. `blocks`: the platform cannot start like this. */
@@ -38,7 +38,7 @@ export async function doctor(options: { readonly data?: string; readonly json?: 
 
 export async function examine(options: { readonly data?: string }, env: Env): Promise<readonly Finding[]> {
   const data = dataDirectory(options.data, env);
-  const asked = await Promise.all([git(env), postgres(env), nats(env), port(env, data), disk(data)]);
+  const asked = await Promise.all([git(env), postgres(env), schema(env, data), nats(env), port(env, data), disk(data)]);
   return [node(), ...asked, ...(await agents(env)), keys(env)];
 }
 
@@ -70,6 +70,20 @@ async function postgres(env: Env): Promise<Finding> {
         detail: `no embedded one is known for ${process.platform}-${process.arch}`,
         remedy: 'If `task-master up` cannot start one, set DATABASE_URL to a Postgres 14 or newer.',
       };
+}
+
+async function schema(env: Env, data: string): Promise<Finding> {
+  const found = await checkSchema(data, env);
+  switch (found.kind) {
+    case 'current':
+      return { name: 'schema', state: 'ok', detail: 'the database has the migrations of this version' };
+    case 'behind':
+      return { name: 'schema', state: 'note', detail: `the next start brings the database to this version (${found.pending.join(', ')})` };
+    case 'differs':
+      return { name: 'schema', state: 'blocks', detail: `the database does not fit this version: ${found.detail}`, remedy: found.remedy };
+    case 'unknown':
+      return { name: 'schema', state: 'note', detail: found.detail };
+  }
 }
 
 function isInstalled(name: string): boolean {

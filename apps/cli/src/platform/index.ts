@@ -5,3 +5,4 @@ export { PlatformFault, type PlatformFaultCode } from './platform-fault.js';
 export { ensureDataDirectory, startPlatform, type Platform, type PlatformEnd, type PlatformProcess } from './platform.js';
 export { SERVICE_NAMES, type ServiceName } from './services.js';
 export { readRecord, type PlatformRecord } from './state-file.js';
+export { checkSchema } from './migration.js';

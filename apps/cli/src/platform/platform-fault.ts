@@ -6,6 +6,7 @@ export type PlatformFaultCode =
   | 'disk-full'
   | 'server-unreachable'
   | 'migration-failed'
+  | 'schema-differs'
   | 'service-failed'
   | 'server-failed';
 

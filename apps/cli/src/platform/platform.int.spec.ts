@@ -122,7 +122,8 @@ describe('starting and stopping', () => {
     expect(await standIn.environmentOf('nlp-service')).not.toHaveProperty('AGENTAPI_KEY');
     expect(await standIn.environmentOf('agent-coordinator')).not.toHaveProperty('ANTHROPIC_API_KEY');
     const state = await standIn.environmentOf('state-service');
-    expect(state).toMatchObject({ DATABASE_URL: platform.databaseUrl });
+    expect(new URL(state['DATABASE_URL'] ?? '')).toMatchObject({ username: 'taskmaster_state', host: new URL(platform.databaseUrl).host });
+    expect(state['DATABASE_URL']).not.toContain(new URL(platform.databaseUrl).password);
     expect(state['BOOTSTRAP_API_KEY_HASH']).toMatch(/^[0-9a-f]{64}$/);
     expect(Object.values(state)).not.toContain(platform.apiKey);
     expect((await stat(platform.apiKeyFile)).mode & 0o777).toBe(0o600);
@@ -222,6 +223,14 @@ describe('what goes wrong at the start', () => {
     expect(await runningHere()).toEqual([]);
     await standIn.repair('migration', 'broken');
     await up();
+  });
+
+  it('says which migration does not fit the database and what to do, and leaves nothing running', async () => {
+    const program = `console.log('{"kind":"differs","detail":"it is newer.","remedy":"restore the file."}'); process.exitCode = 4;`;
+    await writeFile(join(standIn.home, 'apps', 'state-service', 'dist', 'migrate.js'), program);
+    const expected = 'The database does not fit this version of TaskMaster: it is newer.\n  What to do: restore the file.';
+    expect(await refusal()).toBe(expected);
+    expect(await runningHere()).toEqual([]);
   });
 
   it('says that the services are not built', async () => {

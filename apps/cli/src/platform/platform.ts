@@ -22,7 +22,7 @@ import { checkout, dataDirectory, portOf, type PlatformOptions } from './options
 import { PlatformFault } from './platform-fault.js';
 import { simulatedAgentVariables, variablesOf } from './service-variables.js';
 import { useNats, usePostgres, type UsedServer } from './servers.js';
-import { SERVICE_NAMES, mainFileOf, namesRealAgent, visibleTo, type ServiceName } from './services.js';
+import { SERVICE_NAMES, mainFileOf, migrationFileOf, namesRealAgent, visibleTo, type ServiceName } from './services.js';
 import { endLeftServices, readRecord, writeRecord } from './state-file.js';
 import { superviseService, type SupervisedService, type Supervision } from './supervised-service.js';
 import { watchCode } from './watch.js';
@@ -83,6 +83,8 @@ class PlatformBuilder {
   private readonly pending = new Set<Promise<unknown>>();
   private postgres: UsedServer | undefined;
   private nats: UsedServer | undefined;
+  /** Under which the services use the database; not its owner's, where it is ours. */
+  private serviceDatabaseUrl = '';
   private port = 0;
   /** Whether another port will do when that one is taken. */
   private mayMove = false;
@@ -122,9 +124,8 @@ class PlatformBuilder {
   }
 
   private refuseUnbuilt(): void {
-    const missing = this.wanted()
-      .map((service) => mainFileOf(this.home, service))
-      .filter((file) => !existsSync(file));
+    const files = [...this.wanted().map((service) => mainFileOf(this.home, service)), migrationFileOf(this.home)];
+    const missing = files.filter((file) => !existsSync(file));
     if (missing.length === 0) return;
     throw new PlatformFault('not-built', `The services are not built (${missing[0] ?? ''} is missing).`, 'run `npm run build`.');
   }
@@ -193,7 +194,8 @@ class PlatformBuilder {
     const postgres = usePostgres(context).then(async (used) => {
       this.postgres = used;
       await this.record();
-      await migrateDatabase({ home: this.home, env: this.options.env, databaseUrl: used.url, signal });
+      const directory = used.supervised === undefined ? undefined : join(data, 'postgres');
+      this.serviceDatabaseUrl = await migrateDatabase({ home: this.home, env: this.options.env, databaseUrl: used.url, directory, signal });
     });
     const nats = useNats(context).then(async (used) => {
       this.nats = used;
@@ -206,7 +208,7 @@ class PlatformBuilder {
   private async startServices(apiKeyHash: string): Promise<void> {
     this.say('starting the services');
     const { env } = this.options;
-    const urls = { databaseUrl: this.postgres?.url ?? '', natsUrl: this.nats?.url ?? '' };
+    const urls = { databaseUrl: this.serviceDatabaseUrl, natsUrl: this.nats?.url ?? '' };
     const inputs = { env, ...urls, apiKeyHash, data: this.data, port: 0, interpreter: this.interpreter() };
     const agentVariables = this.wantsSimulatedAgent()
       ? await simulatedAgentVariables(env, this.options.variables?.['simulated-agent'])
