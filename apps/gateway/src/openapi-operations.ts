@@ -110,6 +110,8 @@ export const OPERATIONS: Readonly<Record<string, OperationNotes>> = {
 const text = { type: 'string' };
 const instant = { type: 'string', format: 'date-time' };
 const oneOf = (values: readonly string[]): object => ({ type: 'string', enum: [...values] });
+/** Where the log keeps what was accepted: the version in its stream and the position of its last event. */
+const PLACE = { version: { type: 'integer' }, position: { type: 'integer' } };
 const SUMMARY = {
   id: text,
   title: text,
@@ -162,8 +164,14 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
   },
   Accepted: {
     type: 'object',
-    required: ['id', 'workflowId', 'status', 'links'],
-    properties: { id: text, workflowId: text, status: { const: 'accepted' }, version: { type: 'integer' }, links: ref('Links') },
+    required: ['id', 'workflowId', 'status', 'version', 'position', 'links'],
+    properties: {
+      id: text,
+      workflowId: text,
+      status: { const: 'accepted' },
+      ...PLACE,
+      links: ref('Links'),
+    },
   },
   Links: { type: 'object', properties: { self: text, events: text, history: text, pause: text, resume: text } },
   WorkflowSummary: { type: 'object', required: SUMMARY_REQUIRED, properties: SUMMARY },
@@ -173,6 +181,7 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
     required: [...SUMMARY_REQUIRED, 'steps', 'allowedTransitions'],
     properties: {
       ...SUMMARY,
+      accepted: { type: 'object', required: ['version', 'position'], properties: PLACE },
       requirement: text,
       context: { type: 'object' },
       options: { type: 'object' },

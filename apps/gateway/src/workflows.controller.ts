@@ -50,9 +50,10 @@ export class WorkflowsController {
     void reply.header('location', links.self);
     if (waitSeconds > 0) void reply.header('preference-applied', `wait=${String(waitSeconds)}`);
     if (accepted.replayed) void reply.header('idempotency-replayed', 'true');
-    if (finished === null) return { id, workflowId: id, status: 'accepted', links };
+    const { version, position } = accepted;
+    if (finished === null) return { id, workflowId: id, status: 'accepted', version, position, links };
     void reply.code(HttpStatus.OK).header('etag', etagOf(finished));
-    return { ...finished, workflowId: id, links };
+    return { ...finished, workflowId: id, accepted: { version, position }, links };
   }
 
   @Get()
@@ -136,7 +137,7 @@ export class WorkflowsController {
       correlationId: id,
       ...(trace === undefined ? {} : { traceparent: trace }),
     });
-    return { id, workflowId: id, status: 'accepted', version: accepted.version, links: linksOf(id) };
+    return { id, workflowId: id, status: 'accepted', version: accepted.version, position: accepted.position, links: linksOf(id) };
   }
 
   private async find(id: string, request: FastifyRequest): Promise<WorkflowView> {

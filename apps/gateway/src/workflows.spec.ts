@@ -25,6 +25,15 @@ describe('executing a workflow', () => {
     expect(body).toMatchObject({ status: 'accepted', links: { self: response.headers.get('location') } });
   });
 
+  it('says where the log keeps what was accepted, also to whoever waits and whoever asks again', async () => {
+    const headers = { 'idempotency-key': 'order-6' };
+    const { version, position } = await json(await execute(FIVE, headers));
+    expect(version).toEqual(expect.any(Number));
+    expect(under.platform.events.find((event) => event.position === position)).toMatchObject({ version });
+    expect(await json(await execute(FIVE, headers))).toMatchObject({ version, position });
+    expect(await json(await execute(FIVE, { ...headers, prefer: 'wait=10' }))).toMatchObject({ accepted: { version, position } });
+  });
+
   it('answers 200 with the finished workflow when the client prefers to wait', async () => {
     const response = await execute(FIVE, { prefer: 'wait=10' });
     expect(response.status).toBe(200);

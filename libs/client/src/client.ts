@@ -2,6 +2,7 @@ import type { LogReport, WorkflowView } from '@taskmaster/contracts';
 import { readEventStream } from './event-stream.js';
 import { problemErrorOf, ProblemError } from './problem-error.js';
 import type {
+  AcceptedPlace,
   AgentPage,
   CommandOptions,
   EventPage,
@@ -31,11 +32,11 @@ export interface Client {
   listEvents(request?: EventPageRequest): Promise<EventPage>;
   /** Events as they happen, each once and in order, over as many connections as it takes. */
   events(request?: EventsRequest): AsyncGenerator<LiveEvent, void, undefined>;
-  cancel(workflowId: string, options?: CommandOptions & { readonly reason?: string }): Promise<void>;
-  pause(workflowId: string, options?: CommandOptions & { readonly reason?: string }): Promise<void>;
-  resume(workflowId: string, options?: CommandOptions & { readonly reason?: string }): Promise<void>;
+  cancel(workflowId: string, options?: CommandOptions & { readonly reason?: string }): Promise<AcceptedPlace>;
+  pause(workflowId: string, options?: CommandOptions & { readonly reason?: string }): Promise<AcceptedPlace>;
+  resume(workflowId: string, options?: CommandOptions & { readonly reason?: string }): Promise<AcceptedPlace>;
   /** Answers the open escalation: one more fix cycle, or give up. */
-  resolve(workflowId: string, decision: 'retry' | 'fail', options?: CommandOptions & { readonly note?: string }): Promise<void>;
+  resolve(workflowId: string, decision: 'retry' | 'fail', options?: CommandOptions & { readonly note?: string }): Promise<AcceptedPlace>;
   agents(options?: RequestOptions): Promise<AgentPage>;
   /** Answers also when the platform behind the gateway is down. */
   health(options?: RequestOptions): Promise<PlatformHealth>;
@@ -46,10 +47,11 @@ export interface Client {
 
 export function createClient(options: ClientOptions): Client {
   const transport = new Transport(options);
-  const send = async (method: 'PUT' | 'DELETE', path: string, given: CommandOptions, body: object): Promise<void> => {
-    await transport.call({ method, path, body, headers: keyed(given), signal: given.signal });
+  const send = async (method: 'PUT' | 'DELETE', path: string, given: CommandOptions, body: object): Promise<AcceptedPlace> => {
+    const { version, position } = await transport.json<AcceptedPlace>({ method, path, body, headers: keyed(given), signal: given.signal });
+    return { version, position };
   };
-  const steer = (method: 'PUT' | 'DELETE', path: string, given: CommandOptions & { readonly reason?: string }): Promise<void> =>
+  const steer = (method: 'PUT' | 'DELETE', path: string, given: CommandOptions & { readonly reason?: string }): Promise<AcceptedPlace> =>
     send(method, path, given, given.reason === undefined ? {} : { reason: given.reason });
   return {
     execute: (request, given = {}) => execute(transport, request, given),
@@ -93,8 +95,19 @@ async function execute(transport: Transport, request: ExecuteRequest, options: E
     headers: { ...keyed(options), ...prefer },
     signal: options.signal,
   });
-  const body = (await response.json()) as { readonly workflowId: string; readonly links: WorkflowLinks };
-  return { workflowId: body.workflowId, links: body.links, finished: response.status === 200 ? (body as unknown as WorkflowView) : null };
+  const body = (await response.json()) as AcceptedPlace & {
+    readonly workflowId: string;
+    readonly links: WorkflowLinks;
+    readonly accepted?: AcceptedPlace;
+  };
+  // A finished workflow has a version of its own.
+  const { version, position } = body.accepted ?? body;
+  return {
+    workflowId: body.workflowId,
+    accepted: { version, position },
+    links: body.links,
+    finished: response.status === 200 ? (body as unknown as WorkflowView) : null,
+  };
 }
 
 /** A platform that is down answers 503 with the same report, which is an answer here and not a refusal. */

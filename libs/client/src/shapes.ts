@@ -54,9 +54,16 @@ export interface WorkflowLinks {
   readonly resume: string;
 }
 
+/** Where the log keeps what was accepted: its last event. Both 0 when there was nothing to record. */
+export interface AcceptedPlace {
+  readonly version: number;
+  readonly position: number;
+}
+
 /** `finished` is set when the workflow ended while we waited. */
 export interface ExecuteAnswer {
   readonly workflowId: string;
+  readonly accepted: AcceptedPlace;
   readonly links: WorkflowLinks;
   readonly finished: WorkflowView | null;
 }

@@ -16,7 +16,9 @@ const LEADER_LOCK_CLASS = 7_236_532;
  * `onCommit` is told of appends by any process, with the backend that made them.
  */
 export async function tryLead(url: string, purpose: number, onCommit?: (byBackend: number) => void): Promise<Leadership | undefined> {
-  const client = new pg.Client({ connectionString: url, keepAlive: true, connectionTimeoutMillis: 5000 });
+  // The name tells an operator, and the torture test, which process it is that leads.
+  const application_name = `taskmaster leader ${String(process.pid)}`;
+  const client = new pg.Client({ connectionString: url, keepAlive: true, connectionTimeoutMillis: 5000, application_name });
   let settle: () => void = () => undefined;
   const lost = new Promise<void>((resolve) => {
     settle = resolve;

@@ -1,6 +1,15 @@
 import { hash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { CHAIN_START, type CommandId, type EventType, type StreamId, type TenantId, type Timestamp } from '@taskmaster/contracts';
+import {
+  CHAIN_START,
+  clientCommandId,
+  DEFAULT_TENANT,
+  type CommandId,
+  type EventType,
+  type StreamId,
+  type TenantId,
+  type Timestamp,
+} from '@taskmaster/contracts';
 import { expectedHash, verifyChain, type LoggedEvent } from './chain.js';
 import { checkHistory } from './history-checker.js';
 
@@ -148,5 +157,15 @@ describe('checking a history', () => {
   it('finds an attempt with two holders (I14)', () => {
     expect(broken(logOf(step('StepStarted', 'a'), step('StepStarted', 'a', { holder: 'other' })))).toEqual([14]);
     expect(broken(logOf(step('StepStarted', 'a'), step('StepSucceeded', 'a', { by: 'other' })))).toEqual([14]);
+  });
+
+  it('checks what clients were told when it is given their records (I4)', () => {
+    const log = logOf([W, 'WorkflowAdmitted', {}, { commandId: clientCommandId(DEFAULT_TENANT, 'key') }]);
+    const check = (position: number) =>
+      checkHistory(log, { sha256, records: [{ kind: 'accepted', key: 'key', stream: W, version: 1, position }] })
+        .filter(({ violations }) => violations.length > 0)
+        .map(({ number }) => number);
+    expect(check(1)).toEqual([]);
+    expect(check(2)).toEqual([4]);
   });
 });

@@ -1,5 +1,7 @@
-import type { InvariantReport } from '@taskmaster/contracts';
+import { DEFAULT_TENANT, type InvariantReport, type TenantId } from '@taskmaster/contracts';
 import type { LoggedEvent, Sha256 } from './chain.js';
+import type { ClientRecord } from './client-records.js';
+import { ClientAnswers } from './client-rules.js';
 import type { LogRule } from './invariant.js';
 import { Chains, CommandRuns, DensePositions } from './log-rules.js';
 import { Limits, OneWorkflowPerTask, WorkflowHistories } from './workflow-rules.js';
@@ -8,15 +10,19 @@ export interface HistoryCheckerOptions {
   readonly sha256: Sha256;
   /** `MAX_CONCURRENT_WORKFLOWS`, where it is known and was the same all along. */
   readonly slotsMax?: number;
+  /** What clients of one tenant kept; without them invariant 4 is not checked. */
+  readonly records?: Iterable<ClientRecord>;
+  /** Whose clients they were; default: the default tenant's. */
+  readonly tenantId?: TenantId;
 }
 
-/** Checks the invariants of design 15 that can be read from a log: 1, 2, 3, 6, 7, 9, 10, 12 and 14. Feed it the log in order. */
+/** Checks the invariants of design 15 that can be read from a log: 1, 2, 3, 6, 7, 9, 10, 12 and 14, and 4 with clients' records. Feed it the log in order. */
 export class HistoryChecker {
   private readonly chains: Chains;
   private readonly rules: readonly LogRule[];
   private position = 0;
 
-  constructor({ sha256, slotsMax }: HistoryCheckerOptions) {
+  constructor({ sha256, slotsMax, records, tenantId = DEFAULT_TENANT }: HistoryCheckerOptions) {
     this.chains = new Chains(sha256);
     this.rules = [
       new DensePositions(),
@@ -25,6 +31,7 @@ export class HistoryChecker {
       new WorkflowHistories(),
       new Limits(slotsMax),
       new OneWorkflowPerTask(),
+      ...(records === undefined ? [] : [new ClientAnswers(records, tenantId)]),
     ];
   }
 

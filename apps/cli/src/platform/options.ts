@@ -16,7 +16,7 @@ export interface PlatformOptions {
   readonly port?: number | undefined;
   /** `auto`: only when no real agent is configured. */
   readonly simulatedAgent?: 'auto' | 'always' | 'never' | undefined;
-  /** How many processes of a service to run; default 1. The gateway and the simulated agent have one each. */
+  /** How many processes of a service to run; default 1. Further gateways listen on free ports; the simulated agent is always one. */
   readonly replicas?: Partial<Readonly<Record<ServiceName, number>>> | undefined;
   /** Further variables of a service; they win. */
   readonly variables?: Partial<Readonly<Record<ServiceName, Readonly<Record<string, string>>>>> | undefined;

@@ -140,11 +140,6 @@ describe('starting and stopping', () => {
     expect(both.simulatedAgent).toBe(true);
     expect(await bodyOf(await firstAgent())).toBe('simulated-agent');
   });
-
-  it('runs several processes of a service when asked to', async () => {
-    const platform = await up({ replicas: { 'state-service': 2 } });
-    expect(named(platform, 'state-service').pid).not.toBe(named(platform, 'state-service-2').pid);
-  });
 });
 
 describe('keeping it running', () => {

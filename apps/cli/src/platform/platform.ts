@@ -8,6 +8,7 @@ import {
   ensureSecret,
   explainBrokenPlace,
   freePort,
+  freePorts,
   identify,
   isPortFree,
   isRoot,
@@ -22,38 +23,11 @@ import { checkout, dataDirectory, portOf, type PlatformOptions } from './options
 import { PlatformFault } from './platform-fault.js';
 import { simulatedAgentVariables, variablesOf } from './service-variables.js';
 import { useNats, usePostgres, type UsedServer } from './servers.js';
+import type { Platform, PlatformEnd, PlatformProcess } from './running-platform.js';
 import { SERVICE_NAMES, mainFileOf, migrationFileOf, namesRealAgent, visibleTo, type ServiceName } from './services.js';
 import { endLeftServices, readRecord, writeRecord } from './state-file.js';
 import { superviseService, type SupervisedService, type Supervision } from './supervised-service.js';
 import { watchCode } from './watch.js';
-
-export interface PlatformProcess extends ProcessIdentity {
-  readonly name: string;
-}
-
-/** How a platform ended: as told, or because something could not be kept alive. */
-export type PlatformEnd = { readonly kind: 'stopped' } | { readonly kind: 'failed'; readonly fault: PlatformFault };
-
-export interface Platform {
-  /** Where the gateway listens, such as `http://127.0.0.1:3000`. */
-  readonly address: string;
-  readonly data: string;
-  readonly apiKey: string;
-  readonly apiKeyFile: string;
-  readonly logs: string;
-  /** Secrets: they hold passwords. */
-  readonly databaseUrl: string;
-  readonly natsUrl: string;
-  /** Whether the simulated agent runs. */
-  readonly simulatedAgent: boolean;
-  readonly interpreter: string;
-  readonly startedInMs: number;
-  /** Everything of ours that runs now, servers included. */
-  processes(): readonly PlatformProcess[];
-  /** Settles when everything is stopped. */
-  readonly ended: Promise<PlatformEnd>;
-  stop(): Promise<void>;
-}
 
 const DEFAULT_PORT = 3000;
 const LOG_CHECK_MS = 10_000;
@@ -86,6 +60,8 @@ class PlatformBuilder {
   /** Under which the services use the database; not its owner's, where it is ours. */
   private serviceDatabaseUrl = '';
   private port = 0;
+  /** Those of further gateways, which come back on them. */
+  private morePorts: readonly number[] = [];
   /** Whether another port will do when that one is taken. */
   private mayMove = false;
   private self: ProcessIdentity | undefined;
@@ -219,10 +195,14 @@ class PlatformBuilder {
     ]);
     const agentPorts = this.services.find(({ name }) => name === 'simulated-agent')?.ports ?? [];
     await this.settlePort();
-    const later = (['nlp-service', 'agent-coordinator', 'gateway'] as const).flatMap((service) =>
-      this.replicasOf(service, variablesOf(service, { ...inputs, port: this.port, agentPorts })),
+    this.morePorts = await freePorts(this.countOf('gateway') - 1);
+    const later = (['nlp-service', 'agent-coordinator'] as const).flatMap((service) =>
+      this.replicasOf(service, variablesOf(service, { ...inputs, agentPorts })),
     );
-    await this.all(later);
+    const gateways = [this.port, ...this.morePorts].map((port, index) =>
+      this.startService('gateway', index, variablesOf('gateway', { ...inputs, port })),
+    );
+    await this.all([...later, ...gateways]);
   }
 
   private interpreter(): string {
@@ -231,9 +211,11 @@ class PlatformBuilder {
   }
 
   private replicasOf(service: ServiceName, env: Readonly<Record<string, string>>): Promise<void>[] {
-    const isSingle = service === 'gateway' || service === 'simulated-agent';
-    const count = isSingle ? 1 : (this.options.replicas?.[service] ?? 1);
-    return Array.from({ length: count }, (_, index) => this.startService(service, index, env));
+    return Array.from({ length: this.countOf(service) }, (_, index) => this.startService(service, index, env));
+  }
+
+  private countOf(service: ServiceName): number {
+    return service === 'simulated-agent' ? 1 : (this.options.replicas?.[service] ?? 1);
   }
 
   private async startService(service: ServiceName, index: number, env: Readonly<Record<string, string>>): Promise<void> {
@@ -365,14 +347,15 @@ class PlatformBuilder {
     return this.recording;
   }
 
-  private address(): string {
+  private address(port = this.port): string {
     const host = this.options.env['GATEWAY_HOST'] ?? '127.0.0.1';
-    return `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${String(this.port)}`;
+    return `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${String(port)}`;
   }
 
   private describe(apiKey: string, apiKeyFile: string): Platform {
     return {
       address: this.address(),
+      addresses: [this.port, ...this.morePorts].map((port) => this.address(port)),
       data: this.data,
       apiKey,
       apiKeyFile,
