@@ -16,6 +16,7 @@ import {
   type WorkflowOptions,
   type WorkflowRequest,
 } from '@taskmaster/contracts';
+import { systemTimers } from '@taskmaster/messaging';
 import { reactToAgentStep } from './assign-step.reactor.js';
 import { reactToChangeStep } from './change.reactor.js';
 import type { ChangeDesk } from './change/change.js';
@@ -105,6 +106,7 @@ export class Coordinated {
       desk,
       driverOf: () => Promise.resolve(driver),
       now: () => timestampOf(Date.now()),
+      timers: systemTimers,
     };
     if (options.listening !== false) {
       this.state.onNotice((notice) => {

@@ -10,6 +10,7 @@ import {
   type StepError,
   type Timestamp,
 } from '@taskmaster/contracts';
+import type { Timers } from '@taskmaster/messaging';
 import type { ChangeDesk } from './change/change.js';
 import type { AgentDriver } from './driver.js';
 import { ForgeFault } from './forge/forge.js';
@@ -29,6 +30,7 @@ export interface Coordinator {
   readonly desk: ChangeDesk;
   readonly driverOf: (agent: AgentView) => Promise<AgentDriver>;
   readonly now: () => Timestamp;
+  readonly timers: Timers;
 }
 
 export const ANSWERED: NoticeOutcome = { kind: 'answered' };
@@ -73,9 +75,9 @@ export function startedBy(answer: CommandAnswer): 'start' | 'reattach' | 'drop' 
 
 /** Runs the work of a held attempt and reports its end until state-service has it. True when it was reported or nobody waits for it. */
 export async function settle(c: Coordinator, held: Held, run: () => Promise<Ending>): Promise<boolean> {
-  const startedMs = performance.now();
+  const startedMs = c.timers.now();
   const ending = await run().catch((error: unknown): Ending => ({ kind: 'failed', error: errorOf(error) }));
-  const durationMs = performance.now() - startedMs;
+  const durationMs = c.timers.now() - startedMs;
   if (ending.kind === 'stopped') return held.reason() !== 'drained';
   for (;;) {
     try {
@@ -86,7 +88,9 @@ export async function settle(c: Coordinator, held: Held, run: () => Promise<Endi
     } catch (error) {
       if (!(error instanceof StateUnavailable)) throw error;
       if (held.signal.aborted) return held.reason() !== 'drained';
-      await new Promise((resolve) => setTimeout(resolve, REPORT_PAUSE_MS));
+      await new Promise<void>((resolve) => {
+        c.timers.after(REPORT_PAUSE_MS, resolve);
+      });
     }
   }
 }

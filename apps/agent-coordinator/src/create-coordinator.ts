@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { Fault, timestampOf, type CommandSender, type Notice, type QueryAsker, type RepositoryRef } from '@taskmaster/contracts';
+import { systemTimers } from '@taskmaster/messaging';
 import type { Logger } from '@taskmaster/service-kit';
 import { runChangeStep } from './change.reactor.js';
 import type { CoordinatorConfig } from './config.js';
@@ -109,6 +110,7 @@ function coordinatorAt(config: CoordinatorConfig, { sender, asker }: World, plac
     },
     driverOf: (agent) => Promise.resolve().then(() => drivers.of(agent)),
     now: () => timestampOf(Date.now()),
+    timers: systemTimers,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { AttemptRef, LeaseAnswer, LeaseRenewal, QueryAsker, WorkflowId } from '@taskmaster/contracts';
+import { systemTimers, type Timers } from '@taskmaster/messaging';
 import { attemptKey } from './names.js';
 import { refOf, type Work } from './steps.js';
 
@@ -24,19 +25,23 @@ export interface HoldingOptions {
   readonly leaseMs: number;
   /** Told of what nobody else hears of: a renewal that could not be asked, work that threw. */
   readonly onFault: (what: string, error: unknown) => void;
+  readonly timers?: Timers;
 }
 
 /** The attempts this process works on: keeps their leases with one query for all of them, and stops those that are lost. */
 export class HeldAttempts {
   private readonly entries = new Map<string, Entry>();
   private readonly starting = new Set<string>();
-  private timer: NodeJS.Timeout | undefined;
+  private endRenewing: (() => void) | undefined;
+  private readonly timers: Timers;
   private renewing: Promise<void> | undefined;
 
   constructor(
     private readonly asker: QueryAsker,
     private readonly options: HoldingOptions,
-  ) {}
+  ) {
+    this.timers = options.timers ?? systemTimers;
+  }
 
   get size(): number {
     return this.entries.size;
@@ -88,7 +93,7 @@ export class HeldAttempts {
         this.entries.delete(key);
       });
     this.entries.set(key, { ...held, stop, done });
-    this.timer ??= setInterval(() => void this.renew(), this.options.leaseMs / 3).unref();
+    this.endRenewing ??= this.timers.every(this.options.leaseMs / 3, () => void this.renew());
     await Promise.race([found, done]);
   }
 
@@ -110,17 +115,17 @@ export class HeldAttempts {
   /** Lets what is short end by itself, then leaves the rest to whoever reattaches. */
   async drain(graceMs: number): Promise<void> {
     const all = Promise.all([...this.entries.values()].map((entry) => entry.done));
-    let timer: NodeJS.Timeout | undefined;
+    let forget: () => void = () => undefined;
     const over = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, graceMs);
+      forget = this.timers.after(graceMs, resolve);
     });
     await Promise.race([all, over]);
-    clearTimeout(timer);
+    forget();
     const left = [...this.entries.values()];
     for (const entry of left) entry.stop('drained');
     await Promise.all(left.map((entry) => entry.done));
-    clearInterval(this.timer);
-    this.timer = undefined;
+    this.endRenewing?.();
+    this.endRenewing = undefined;
   }
 
   private async renewAll(): Promise<void> {

@@ -1,6 +1,5 @@
 import { eventIdOf, reactionCommandId, type CommandEnvelope, type TenantId } from '@taskmaster/contracts';
-import { nextQueued, tenantsWaiting, type QuotaCount } from '@taskmaster/event-log';
-import type pg from 'pg';
+import type { OpenWork, QuotaCount } from '@taskmaster/event-log';
 
 /** Waiting this long counts as one step of priority, so that nothing starves. */
 export const AGING_SECONDS = 300;
@@ -10,7 +9,7 @@ export const ADMISSIONS_MAX = 64;
 const TENANT_KEY = 'tenant:';
 
 export interface AdmissionOptions {
-  readonly pool: pg.Pool;
+  readonly openWork: OpenWork;
   readonly slotsMax: number;
   readonly send: (envelope: CommandEnvelope) => Promise<unknown>;
   readonly onFault: (error: unknown) => void;
@@ -30,7 +29,7 @@ export class AdmissionReactor {
   }
 
   async sweep(): Promise<void> {
-    this.onQuotas(await tenantsWaiting(this.options.pool));
+    this.onQuotas(await this.options.openWork.tenantsWaiting());
   }
 
   /** One look per tenant at a time; a slot freed meanwhile makes it look again. */
@@ -51,8 +50,8 @@ export class AdmissionReactor {
   }
 
   private async admit(tenantId: TenantId): Promise<void> {
-    const { pool, slotsMax, send } = this.options;
-    const queued = await nextQueued(pool, tenantId, { agingSeconds: AGING_SECONDS, limit: Math.min(slotsMax, ADMISSIONS_MAX) });
+    const { openWork, slotsMax, send } = this.options;
+    const queued = await openWork.nextQueued(tenantId, { agingSeconds: AGING_SECONDS, limit: Math.min(slotsMax, ADMISSIONS_MAX) });
     // In one turn, so that they share an append; the append lets in as many as there are slots, in this order.
     await Promise.all(
       queued.map(({ stream, version }) => {

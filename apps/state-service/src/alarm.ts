@@ -1,7 +1,11 @@
+import { systemTimers, type Timers } from '@taskmaster/messaging';
+
 /** A wait that can be ended early. A ring that comes while nobody waits ends the next wait at once. */
 export class Alarm {
   private rung = false;
   private end: () => void = () => undefined;
+
+  constructor(private readonly timers: Timers = systemTimers) {}
 
   ring(): void {
     this.rung = true;
@@ -12,9 +16,9 @@ export class Alarm {
   async wait(ms: number): Promise<void> {
     if (!this.rung) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms);
+        const forget = this.timers.after(ms, resolve);
         this.end = () => {
-          clearTimeout(timer);
+          forget();
           resolve();
         };
       });

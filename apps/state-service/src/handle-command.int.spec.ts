@@ -130,7 +130,7 @@ describe('slots', () => {
       },
     });
     const admission: AdmissionReactor = new AdmissionReactor({
-      pool: small.pools.write,
+      openWork: small.openWork,
       slotsMax: limit,
       send: (command) => small.handler.handle(command),
       onFault: (error) => {

@@ -53,6 +53,8 @@ export interface HandlerOptions {
     readonly commandId?: string;
   }) => void;
   readonly cachedStreamsMax?: number;
+  /** Calls back at the end of this turn of the event loop. */
+  readonly soon?: (callback: () => void) => void;
 }
 
 type Batch = Map<StreamId, readonly Pending[]>;
@@ -73,6 +75,7 @@ export class CommandHandler {
       itemsMax: BATCH_COMMANDS_MAX,
       keyOf: ({ envelope }) => envelope.stream,
       run: (batch) => this.run(new Map(batch) as Batch),
+      ...(options.soon === undefined ? {} : { soon: options.soon }),
     });
   }
 

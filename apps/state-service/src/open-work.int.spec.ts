@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DEFAULT_TENANT, type Command, type LeaseRenewal, type StepId, type TenantId } from '@taskmaster/contracts';
-import { renewLeases, SWEEP_ROWS_MAX } from '@taskmaster/event-log';
+import { SWEEP_ROWS_MAX } from '@taskmaster/event-log';
 import { eventually, freshDatabase, type FreshDatabase } from '@taskmaster/testing';
 import { foldInto, absentEntry } from './entry.js';
 import { SNAPSHOT_EVERY, StreamLoader } from './stream-loader.js';
@@ -20,7 +20,7 @@ beforeEach(async () => {
   republished = [];
   publishes = true;
   sweeper = new Sweeper({
-    pool: replica.pools.write,
+    openWork: replica.openWork,
     send: (command) => replica.handler.handle(command),
     publishes: () => publishes,
     republish: (notices) => {
@@ -90,7 +90,7 @@ describe('a sweep', () => {
     const end = performance.now() + 300;
     await eventually(
       async () => {
-        expect(await renewLeases(replica.pools.write, [renewal])).toEqual(['renewed']);
+        expect(await replica.openWork.renewLeases([renewal])).toEqual(['renewed']);
         await sweeper.steps();
         return performance.now() > end;
       },
@@ -102,7 +102,7 @@ describe('a sweep', () => {
   it('ends an attempt at its deadline, however faithfully its lease is renewed', async () => {
     await replica.handler.handle(request('w', [work({ maxAttempts: 1 }, 1_000)]));
     await start(1, 60_000);
-    await renewLeases(replica.pools.write, [renewalOf({ leaseMs: 600_000 })]);
+    await replica.openWork.renewLeases([renewalOf({ leaseMs: 600_000 })]);
     expect(await sweptUntil(3)).toEqual(['StepReadied 1', 'StepStarted 1', 'StepFailed 1']);
   });
 
@@ -168,9 +168,9 @@ describe('renewing leases', () => {
       { workflowId: 'wf_unknown' },
     ];
     const renewals = [renewalOf(), ...others.map(renewalOf), renewalOf()];
-    expect(await renewLeases(replica.pools.write, renewals)).toEqual(['renewed', 'lost', 'lost', 'lost', 'lost', 'lost', 'renewed']);
+    expect(await replica.openWork.renewLeases(renewals)).toEqual(['renewed', 'lost', 'lost', 'lost', 'lost', 'lost', 'renewed']);
     await send({ type: 'CancelWorkflow', data: { reason: 'spec' } });
-    expect(await renewLeases(replica.pools.write, [renewalOf()])).toEqual(['lost']);
+    expect(await replica.openWork.renewLeases([renewalOf()])).toEqual(['lost']);
   });
 
   it('does not wait for an append that has the row, and does not take its lease for lost', async () => {
@@ -180,7 +180,7 @@ describe('renewing leases', () => {
     await append.query('set role none');
     await append.query('begin');
     await append.query('select 1 from step for update');
-    expect(await renewLeases(replica.pools.write, [renewalOf()])).toEqual(['renewed']);
+    expect(await replica.openWork.renewLeases([renewalOf()])).toEqual(['renewed']);
     await append.query('rollback');
     append.release(true);
   });

@@ -18,8 +18,8 @@ import {
   readTenant,
   readTenantStream,
   recordedEvent,
-  renewLeases,
   type EventStore,
+  type OpenWork,
   type Pools,
   type StoredEvent,
 } from '@taskmaster/event-log';
@@ -33,6 +33,7 @@ import { verifyLog } from './verify-log.js';
 export interface QueriesOptions {
   readonly pools: Pools;
   readonly store: EventStore;
+  readonly openWork: OpenWork;
   readonly loader: StreamLoader;
   readonly models: ReadModels;
   readonly requirements: Requirements;
@@ -118,7 +119,7 @@ export class QueryAnswers {
   }
 
   async renewLeases({ renewals }: QueryOf<'RenewLeases'>): Promise<AnswerOf<'RenewLeases'>> {
-    return { answers: renewals.length === 0 ? [] : await renewLeases(this.options.pools.write, renewals) };
+    return { answers: renewals.length === 0 ? [] : await this.options.openWork.renewLeases(renewals) };
   }
 
   async health(service: string): Promise<AnswerOf<'GetHealth'>> {

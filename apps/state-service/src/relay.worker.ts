@@ -1,22 +1,10 @@
 import type { Notice } from '@taskmaster/contracts';
-import {
-  noticeEventOf,
-  noticesOf,
-  openWork,
-  PostgresEpochStore,
-  Relay,
-  tryLead,
-  type EventStore,
-  type Leadership,
-  type Pools,
-  type WorkRange,
-} from '@taskmaster/event-log';
-import { LogRegressed, WorkStreamLost, type WorkStream } from '@taskmaster/messaging';
+import { noticeEventOf, noticesOf, Relay, type EventStore, type Leadership, type OpenWork, type WorkRange } from '@taskmaster/event-log';
+import { LogRegressed, systemTimers, WorkStreamLost, type EpochStore, type Timers, type WorkStream } from '@taskmaster/messaging';
 import { Alarm } from './alarm.js';
 import type { CommittedEvent } from './handle-command.js';
 import type { SweepWorker } from './sweep.worker.js';
 
-const RELAY_LOCK = 1;
 /** A replica that does not lead asks again this often. */
 const LEAD_RETRY_MS = 500;
 /** The leader's idle look at the log; commits wake it at once. */
@@ -28,14 +16,17 @@ const RECOVER_MS_MAX = 4_000;
 const OPEN_WORK_PAGE = 500;
 
 export interface RelayWorkerOptions {
-  readonly url: string;
-  readonly pools: Pools;
+  /** Asks for the lead; undefined when another process has it. While it leads, `onCommit` is told of commits of others. */
+  readonly lead: (onCommit: () => void) => Promise<Leadership | undefined>;
   readonly store: EventStore;
-  readonly stream: WorkStream;
+  readonly openWork: OpenWork;
+  readonly epochs: EpochStore;
+  readonly stream: Pick<WorkStream, 'open' | 'publish' | 'check' | 'close'>;
   readonly sweeps: SweepWorker;
   readonly log: (what: string, fields: Readonly<Record<string, unknown>>) => void;
   /** The log lost commits that were published: nothing may go on without a human. */
   readonly onRegressed: (error: LogRegressed) => void;
+  readonly timers?: Timers;
 }
 
 /** One replica leads: it publishes notices in log order, watches the stream, and sweeps. Any number may try. */
@@ -44,12 +35,17 @@ export class RelayWorker {
   private stopping = false;
   private look = false;
   private interrupted = false;
-  private readonly work = new Alarm();
-  private readonly recovery = new Alarm();
+  private readonly timers: Timers;
+  private readonly work: Alarm;
+  private readonly recovery: Alarm;
   private running: Promise<void> = Promise.resolve();
   private readonly due = new Map<string, number>();
 
-  constructor(private readonly options: RelayWorkerOptions) {}
+  constructor(private readonly options: RelayWorkerOptions) {
+    this.timers = options.timers ?? systemTimers;
+    this.work = new Alarm(this.timers);
+    this.recovery = new Alarm(this.timers);
+  }
 
   /** Whether this process publishes: it leads, and the stream can be extended. */
   get leads(): boolean {
@@ -93,15 +89,14 @@ export class RelayWorker {
 
   private async run(): Promise<void> {
     while (!this.stopping) {
-      const leadership = await tryLead(this.options.url, RELAY_LOCK, (backend) => this.onCommit(backend));
+      const leadership = await this.options.lead(() => this.onCommit());
       if (leadership === undefined) await this.work.wait(LEAD_RETRY_MS);
       else await this.lead(leadership);
     }
     await this.options.stream.close();
   }
 
-  private onCommit(backend: number): void {
-    if (this.options.pools.isOwnBackend(backend)) return;
+  private onCommit(): void {
     this.look = true;
     this.work.ring();
   }
@@ -145,8 +140,8 @@ export class RelayWorker {
   }
 
   private async open(): Promise<void> {
-    const { store, stream, pools, log } = this.options;
-    const opened = await stream.open(new PostgresEpochStore(pools.write), { head: () => store.head(), openWork: () => this.openWork() });
+    const { store, stream, epochs, log } = this.options;
+    const opened = await stream.open(epochs, { head: () => store.head(), openWork: () => this.openWork() });
     this.interrupted = false;
     log('relay leads', { epoch: opened.epoch, resumeAfter: opened.resumeAfter, redriven: opened.redriven });
     const relay: Relay = new Relay(
@@ -173,7 +168,7 @@ export class RelayWorker {
   }
 
   private isDue(name: string, everyMs: number): boolean {
-    const now = performance.now();
+    const now = this.timers.now();
     if (now < (this.due.get(name) ?? 0)) return false;
     this.due.set(name, now + everyMs);
     return true;
@@ -182,7 +177,7 @@ export class RelayWorker {
   private async *openWork(): AsyncIterable<readonly Notice[]> {
     let after = 0;
     for (;;) {
-      const events = await openWork(this.options.pools.write, { after, upto: Number.MAX_SAFE_INTEGER }, OPEN_WORK_PAGE);
+      const events = await this.options.openWork.openWork({ after, upto: Number.MAX_SAFE_INTEGER }, OPEN_WORK_PAGE);
       const last = events.at(-1);
       if (last === undefined) return;
       yield noticesOf(events.map(noticeEventOf));

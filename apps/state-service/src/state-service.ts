@@ -1,5 +1,15 @@
 import { timestampOf, type CommandEnvelope, type Timestamp } from '@taskmaster/contracts';
-import { migrate, openPools, PostgresEventStore, requireSchema, type Pools } from '@taskmaster/event-log';
+import {
+  migrate,
+  openPools,
+  PostgresEpochStore,
+  PostgresEventStore,
+  PostgresOpenWork,
+  requireSchema,
+  tryLead,
+  type OpenWork,
+  type Pools,
+} from '@taskmaster/event-log';
 import { FeedPublisher, onReconnect, WorkStream, type connectBroker } from '@taskmaster/messaging';
 import type { Logger } from '@taskmaster/service-kit';
 import { AdmissionReactor } from './admission.reactor.js';
@@ -9,7 +19,7 @@ import { CommandHandler } from './handle-command.js';
 import { QueryAnswers } from './queries.js';
 import { ReadModels } from './read-models.js';
 import { Requirements } from './requirements.js';
-import { RelayWorker } from './relay.worker.js';
+import { RelayWorker, type RelayWorkerOptions } from './relay.worker.js';
 import { SweepWorker } from './sweep.worker.js';
 import { Sweeper } from './sweeper.js';
 
@@ -31,6 +41,8 @@ export interface Surroundings {
   readonly onRegressed: (error: Error) => void;
 }
 
+const RELAY_LOCK = 1;
+
 const now = (): Timestamp => timestampOf(Date.now());
 
 /** Migrates, opens the database and starts everything but the doors. */
@@ -49,6 +61,7 @@ export async function openStateService(config: StateConfig, { connection, logger
   await requireSchema(pools.write);
   if (!pools.restricted) logger.warn({}, 'the database user may not take the service role: row-level security does not bind this process');
   const store = new PostgresEventStore(pools);
+  const openWork = new PostgresOpenWork(pools.write);
   const feed = new FeedPublisher(connection);
   const slotsMax = config.MAX_CONCURRENT_WORKFLOWS;
   const requirements = new Requirements(pools);
@@ -56,7 +69,7 @@ export async function openStateService(config: StateConfig, { connection, logger
     logger.warn({ err: error }, 'admission failed');
   };
   const send = (envelope: CommandEnvelope): Promise<unknown> => handler.handle(envelope);
-  const admission = new AdmissionReactor({ pool: pools.write, slotsMax, send, onFault });
+  const admission = new AdmissionReactor({ openWork, slotsMax, send, onFault });
   const handler: CommandHandler = new CommandHandler({
     store,
     slotsMax,
@@ -71,14 +84,14 @@ export async function openStateService(config: StateConfig, { connection, logger
       logger.error({ ...fields, err: error, detail }, 'a command could not be decided');
     },
   });
-  const relay: RelayWorker = relayOf({ config, connection, logger, onRegressed, pools, store, send, admission });
+  const relay: RelayWorker = relayOf({ config, connection, logger, onRegressed, pools, store, openWork, send, admission });
   const models = await ReadModels.connect({
     url: config.DATABASE_READ_URL ?? config.DATABASE_URL,
     connections: Math.max(2, Math.round(config.DATABASE_POOL_SIZE * 0.3)),
     restricted: pools.restricted,
     onError,
   });
-  const queries = new QueryAnswers({ pools, store, loader: handler.loader, models, requirements, slotsMax, now });
+  const queries = new QueryAnswers({ pools, store, openWork, loader: handler.loader, models, requirements, slotsMax, now });
   relay.start();
   const close = async (): Promise<void> => {
     await handler.idle();
@@ -94,16 +107,17 @@ interface RelayParts extends Surroundings {
   readonly config: StateConfig;
   readonly pools: Pools;
   readonly store: PostgresEventStore;
+  readonly openWork: OpenWork;
   readonly send: (envelope: CommandEnvelope) => Promise<unknown>;
   readonly admission: AdmissionReactor;
 }
 
 /** The relay with its sweeps; woken when the broker is there again. */
-function relayOf({ config, connection, logger, onRegressed, pools, store, send, admission }: RelayParts): RelayWorker {
+function relayOf({ config, connection, logger, onRegressed, pools, store, openWork, send, admission }: RelayParts): RelayWorker {
   const log = (what: string, fields: Readonly<Record<string, unknown>>): void => {
     logger.info(fields, what);
   };
-  const sweeper = new Sweeper({ pool: pools.write, send, publishes: () => relay.leads, republish: (notices) => relay.republish(notices) });
+  const sweeper = new Sweeper({ openWork, send, publishes: () => relay.leads, republish: (notices) => relay.republish(notices) });
   const sweeps = new SweepWorker({
     steps: () => sweeper.steps(),
     workflows: () => sweeper.workflows(),
@@ -111,9 +125,10 @@ function relayOf({ config, connection, logger, onRegressed, pools, store, send, 
     log,
   });
   const relay: RelayWorker = new RelayWorker({
-    url: config.DATABASE_URL,
-    pools,
+    lead: leadOf(config.DATABASE_URL, pools),
     store,
+    openWork,
+    epochs: new PostgresEpochStore(pools.write),
     stream: new WorkStream(connection),
     onRegressed,
     sweeps,
@@ -124,6 +139,14 @@ function relayOf({ config, connection, logger, onRegressed, pools, store, send, 
   });
   return relay;
 }
+
+/** One replica leads; it need not be told of its own commits. */
+const leadOf =
+  (url: string, pools: Pools): RelayWorkerOptions['lead'] =>
+  (onCommit) =>
+    tryLead(url, RELAY_LOCK, (backend) => {
+      if (!pools.isOwnBackend(backend)) onCommit();
+    });
 
 async function issueFirstKey(config: StateConfig, handler: CommandHandler, logger: Logger): Promise<void> {
   if (config.BOOTSTRAP_API_KEY_HASH === undefined) return;

@@ -1,3 +1,4 @@
+import { systemTimers, type Timers } from '@taskmaster/messaging';
 import { Alarm } from './alarm.js';
 
 const SWEEP_STEPS_MS = 500;
@@ -9,15 +10,20 @@ export interface SweepWorkerOptions {
   readonly workflows: () => Promise<unknown>;
   readonly admission: () => Promise<unknown>;
   readonly log: (what: string, fields: Readonly<Record<string, unknown>>) => void;
+  readonly timers?: Timers;
 }
 
 /** Looks for what is due, as long as this process leads. It needs the database only: timers go on although the broker is away. */
 export class SweepWorker {
-  private readonly alarm = new Alarm();
+  private readonly timers: Timers;
+  private readonly alarm: Alarm;
   private readonly due = new Map<string, number>();
   private failing = false;
 
-  constructor(private readonly options: SweepWorkerOptions) {}
+  constructor(private readonly options: SweepWorkerOptions) {
+    this.timers = options.timers ?? systemTimers;
+    this.alarm = new Alarm(this.timers);
+  }
 
   /** Ends the wait between two sweeps. */
   rouse(): void {
@@ -49,7 +55,7 @@ export class SweepWorker {
   }
 
   private isDue(name: string, everyMs: number): boolean {
-    const now = performance.now();
+    const now = this.timers.now();
     if (now < (this.due.get(name) ?? 0)) return false;
     this.due.set(name, now + everyMs);
     return true;

@@ -1,21 +1,11 @@
 import { reactionCommandId, type Command, type CommandEnvelope, type Notice, type StreamId, type TenantId } from '@taskmaster/contracts';
-import {
-  dueSteps,
-  dueWorkflows,
-  instantOf,
-  noticeEventOf,
-  noticesOf,
-  postponeReady,
-  readiedEvents,
-  type DueStep,
-} from '@taskmaster/event-log';
-import type pg from 'pg';
+import { instantOf, noticeEventOf, noticesOf, type DueStep, type OpenWork } from '@taskmaster/event-log';
 
 /** A notice that nobody answered is sent again after this, and again after each such while. */
 export const REDRIVE_EVERY_MS = 5_000;
 
 export interface SweeperOptions {
-  readonly pool: pg.Pool;
+  readonly openWork: OpenWork;
   readonly send: (envelope: CommandEnvelope) => Promise<unknown>;
   /** Whether notices can be published now. */
   readonly publishes: () => boolean;
@@ -30,14 +20,14 @@ export class Sweeper {
   /** @returns how many timers were due */
   async steps(): Promise<number> {
     // What cannot be published must not crowd out what the database alone can do.
-    const due = await dueSteps(this.options.pool, { ready: this.options.publishes() });
+    const due = await this.options.openWork.dueSteps({ ready: this.options.publishes() });
     const ready = due.filter(({ status }) => status === 'ready');
     await Promise.all([this.redrive(ready), ...due.flatMap((step) => this.expire(step))]);
     return due.length;
   }
 
   async workflows(): Promise<number> {
-    const due = await dueWorkflows(this.options.pool);
+    const due = await this.options.openWork.dueWorkflows();
     await Promise.all(due.map((workflow) => this.ask(workflow, [workflow.stream, workflow.dueAt], { type: 'ExpireWorkflow', data: {} })));
     return due.length;
   }
@@ -45,9 +35,9 @@ export class Sweeper {
   /** Published first: a crash in between sends a notice twice, never not at all. */
   private async redrive(ready: readonly DueStep[]): Promise<void> {
     if (ready.length === 0) return;
-    const events = await readiedEvents(this.options.pool, ready);
+    const events = await this.options.openWork.readiedEvents(ready);
     const published = await this.options.republish(noticesOf(events.map(noticeEventOf)));
-    if (published) await postponeReady(this.options.pool, ready, REDRIVE_EVERY_MS);
+    if (published) await this.options.openWork.postponeReady(ready, REDRIVE_EVERY_MS);
   }
 
   private expire(step: DueStep): readonly Promise<unknown>[] {

@@ -8,6 +8,8 @@ export interface BatcherOptions<Item> {
   readonly keyOf: (item: Item) => string;
   /** Settles every item itself; must not reject. */
   readonly run: (batch: ReadonlyMap<string, readonly Item[]>) => Promise<void>;
+  /** Calls back when everything that this turn of the event loop brought is handled. */
+  readonly soon?: (callback: () => void) => void;
 }
 
 /**
@@ -20,8 +22,11 @@ export class Batcher<Item> {
   private inFlight = 0;
   private scheduled = false;
   private onIdle: (() => void)[] = [];
+  private readonly soon: (callback: () => void) => void;
 
-  constructor(private readonly options: BatcherOptions<Item>) {}
+  constructor(private readonly options: BatcherOptions<Item>) {
+    this.soon = options.soon ?? setImmediate;
+  }
 
   add(item: Item): void {
     const key = this.options.keyOf(item);
@@ -41,7 +46,7 @@ export class Batcher<Item> {
   private schedule(): void {
     if (this.scheduled) return;
     this.scheduled = true;
-    setImmediate(() => {
+    this.soon(() => {
       this.scheduled = false;
       this.start();
     });

@@ -6,19 +6,7 @@ export { instantOf, instantOrNull } from './instants.js';
 export { tryLead, type Leadership } from './leader-lock.js';
 export { inspectSchema, migrate, requireSchema } from './migrate.js';
 export { migrationFiles, type MigrationFile } from './migration-files.js';
-export {
-  dueSteps,
-  dueWorkflows,
-  nextQueued,
-  openWork,
-  postponeReady,
-  readiedEvents,
-  renewLeases,
-  SWEEP_ROWS_MAX,
-  tenantsWaiting,
-  type DueStep,
-  type DueWorkflow,
-} from './open-work.js';
+export { PostgresOpenWork, SWEEP_ROWS_MAX, type DueStep, type DueWorkflow, type OpenWork, type QueuedWorkflow } from './open-work.js';
 export { logTypes, openPools, READER_ROLE, SERVICE_ROLE, type Pools, type PoolsOptions } from './pools.js';
 export { readAll, readHead, readStream, readStreams, readTenant, readTenantStream, recordedEvent, type StoredEvent } from './readers.js';
 export * from './rows.js';

@@ -2,6 +2,7 @@ import type { LeaseAnswer, LeaseRenewal, StepId, StreamId, TenantId } from '@tas
 import type pg from 'pg';
 import { faultOf } from './faults.js';
 import { eventColumns, storedEvent, type EventRow, type StoredEvent } from './readers.js';
+import type { QuotaCount } from './rows.js';
 
 /** Rows that one sweep takes; the next sweep takes the rest. */
 export const SWEEP_ROWS_MAX = 500;
@@ -16,6 +17,38 @@ export interface DueStep {
   readonly readyVersion: number;
   /** Text of the instant it was due. */
   readonly dueAt: string;
+}
+
+export interface DueWorkflow {
+  readonly stream: StreamId;
+  readonly tenantId: TenantId;
+  readonly dueAt: string;
+}
+
+/** A workflow that waits for a slot. */
+export interface QueuedWorkflow {
+  readonly stream: StreamId;
+  readonly tenantId: TenantId;
+  readonly version: number;
+}
+
+/** What must be answered, as sweeps, admission and a new epoch look at it. Instants are the database's. */
+export interface OpenWork {
+  /** Steps that are due, the longest overdue first. Ready ones, whose notices are to be sent again, only with `ready`. */
+  dueSteps(which: { readonly ready: boolean }, limit?: number): Promise<readonly DueStep[]>;
+  dueWorkflows(limit?: number): Promise<readonly DueWorkflow[]>;
+  /** Pushes the re-drive timers of ready steps on, after their notices were published again. */
+  postponeReady(steps: readonly { readonly stream: string; readonly stepId: string }[], byMs: number): Promise<void>;
+  /** The `StepReadied` events of all open work in a range of the log: what a new epoch publishes again. */
+  openWork(range: { readonly after: number; readonly upto: number }, limit: number): Promise<readonly StoredEvent[]>;
+  /** The `StepReadied` events of ready steps that are late. */
+  readiedEvents(steps: readonly DueStep[]): Promise<readonly StoredEvent[]>;
+  /** Moves many leases on with one small update. An answer in the order of the renewals. */
+  renewLeases(renewals: readonly LeaseRenewal[]): Promise<readonly LeaseAnswer[]>;
+  /** Who is admitted next: by priority, and every `agingSeconds` of waiting counts as one step of priority, so nothing starves. */
+  nextQueued(tenantId: string, options: { readonly agingSeconds: number; readonly limit: number }): Promise<readonly QueuedWorkflow[]>;
+  /** The tenants' quota rows with somebody waiting. */
+  tenantsWaiting(): Promise<readonly QuotaCount[]>;
 }
 
 const DUE_STEPS = `
@@ -92,99 +125,68 @@ const TENANTS_WAITING = `
   from quota q
   where q.waiting > 0 and q.key like 'tenant:%'`;
 
-async function rowsOf<Row extends object>(
-  pool: pg.Pool,
-  doing: string,
-  query: { name: string; text: string; values: unknown[] },
-): Promise<readonly Row[]> {
-  try {
-    const { rows } = await pool.query<Row>(query);
-    return rows;
-  } catch (error) {
-    throw faultOf(doing, error);
+/** Open work in Postgres. */
+export class PostgresOpenWork implements OpenWork {
+  constructor(private readonly pool: pg.Pool) {}
+
+  dueSteps({ ready }: { readonly ready: boolean }, limit = SWEEP_ROWS_MAX): Promise<readonly DueStep[]> {
+    return this.rows<DueStep>('looking for due steps', { name: 'due-steps', text: DUE_STEPS, values: [limit, ready] });
+  }
+
+  dueWorkflows(limit = SWEEP_ROWS_MAX): Promise<readonly DueWorkflow[]> {
+    return this.rows<DueWorkflow>('looking for due workflows', { name: 'due-workflows', text: DUE_WORKFLOWS, values: [limit] });
+  }
+
+  async postponeReady(steps: readonly { readonly stream: string; readonly stepId: string }[], byMs: number): Promise<void> {
+    const values = [steps.map((s) => s.stream), steps.map((s) => s.stepId), byMs];
+    await this.rows('postponing re-drives', { name: 'postpone-ready', text: POSTPONE, values });
+  }
+
+  async openWork(range: { readonly after: number; readonly upto: number }, limit: number): Promise<readonly StoredEvent[]> {
+    const values = [range.after, range.upto, limit];
+    return (await this.rows<EventRow>('reading open work', { name: 'open-work', text: OPEN_WORK, values })).map(storedEvent);
+  }
+
+  async readiedEvents(steps: readonly DueStep[]): Promise<readonly StoredEvent[]> {
+    const values = [steps.map((step) => step.stream), steps.map((step) => step.readyVersion)];
+    return (await this.rows<EventRow>('reading late work', { name: 'readied-events', text: READIED, values })).map(storedEvent);
+  }
+
+  async renewLeases(renewals: readonly LeaseRenewal[]): Promise<readonly LeaseAnswer[]> {
+    const streams = renewals.map((r) => `workflow-${r.workflowId}`);
+    const [steps, attempts] = [renewals.map((r) => r.stepId), renewals.map((r) => r.attempt)];
+    const [holders, tenants] = [renewals.map((r) => r.holder), renewals.map((r) => r.tenantId)];
+    await this.rows('renewing leases', {
+      name: 'renew-leases',
+      text: RENEW,
+      values: [streams, steps, attempts, holders, renewals.map((r) => r.leaseMs), tenants],
+    });
+    // A row that an append has locked was skipped: whether its lease is lost is read, not waited for.
+    const held = await this.rows<{ n: number }>('reading leases', {
+      name: 'held-leases',
+      text: HELD,
+      values: [streams, steps, attempts, holders, tenants],
+    });
+    const numbers = new Set(held.map(({ n }) => n));
+    return renewals.map((_renewal, i) => (numbers.has(i + 1) ? 'renewed' : 'lost'));
+  }
+
+  nextQueued(
+    tenantId: string,
+    { agingSeconds, limit }: { readonly agingSeconds: number; readonly limit: number },
+  ): Promise<readonly QueuedWorkflow[]> {
+    return this.rows('looking for queued workflows', { name: 'next-queued', text: NEXT_QUEUED, values: [tenantId, agingSeconds, limit] });
+  }
+
+  tenantsWaiting(): Promise<readonly QuotaCount[]> {
+    return this.rows('looking for waiting tenants', { name: 'tenants-waiting', text: TENANTS_WAITING, values: [] });
+  }
+
+  private async rows<Row extends object>(doing: string, query: { name: string; text: string; values: unknown[] }): Promise<readonly Row[]> {
+    try {
+      return (await this.pool.query<Row>(query)).rows;
+    } catch (error) {
+      throw faultOf(doing, error);
+    }
   }
 }
-
-/** Steps that are due, the longest overdue first. Ready ones, whose notices are to be sent again, only with `ready`. */
-export const dueSteps = (pool: pg.Pool, { ready }: { readonly ready: boolean }, limit = SWEEP_ROWS_MAX): Promise<readonly DueStep[]> =>
-  rowsOf<DueStep>(pool, 'looking for due steps', { name: 'due-steps', text: DUE_STEPS, values: [limit, ready] });
-
-export interface DueWorkflow {
-  readonly stream: StreamId;
-  readonly tenantId: TenantId;
-  readonly dueAt: string;
-}
-
-export const dueWorkflows = (pool: pg.Pool, limit = SWEEP_ROWS_MAX): Promise<readonly DueWorkflow[]> =>
-  rowsOf<DueWorkflow>(pool, 'looking for due workflows', { name: 'due-workflows', text: DUE_WORKFLOWS, values: [limit] });
-
-/** Pushes the re-drive timers of ready steps on, after their notices were published again. */
-export async function postponeReady(
-  pool: pg.Pool,
-  steps: readonly { readonly stream: string; readonly stepId: string }[],
-  byMs: number,
-): Promise<void> {
-  await rowsOf(pool, 'postponing re-drives', {
-    name: 'postpone-ready',
-    text: POSTPONE,
-    values: [steps.map((s) => s.stream), steps.map((s) => s.stepId), byMs],
-  });
-}
-
-/** The `StepReadied` events of all open work in a range of the log: what a new epoch publishes again. */
-export async function openWork(
-  pool: pg.Pool,
-  range: { readonly after: number; readonly upto: number },
-  limit: number,
-): Promise<readonly StoredEvent[]> {
-  const rows = await rowsOf<EventRow>(pool, 'reading open work', {
-    name: 'open-work',
-    text: OPEN_WORK,
-    values: [range.after, range.upto, limit],
-  });
-  return rows.map(storedEvent);
-}
-
-/** The `StepReadied` events of ready steps that are late. */
-export async function readiedEvents(pool: pg.Pool, steps: readonly DueStep[]): Promise<readonly StoredEvent[]> {
-  const rows = await rowsOf<EventRow>(pool, 'reading late work', {
-    name: 'readied-events',
-    text: READIED,
-    values: [steps.map((step) => step.stream), steps.map((step) => step.readyVersion)],
-  });
-  return rows.map(storedEvent);
-}
-
-/** Moves many leases on with one small update. An answer in the order of the renewals. */
-export async function renewLeases(pool: pg.Pool, renewals: readonly LeaseRenewal[]): Promise<readonly LeaseAnswer[]> {
-  const streams = renewals.map((r) => `workflow-${r.workflowId}`);
-  const [steps, attempts] = [renewals.map((r) => r.stepId), renewals.map((r) => r.attempt)];
-  const [holders, tenants] = [renewals.map((r) => r.holder), renewals.map((r) => r.tenantId)];
-  await rowsOf(pool, 'renewing leases', {
-    name: 'renew-leases',
-    text: RENEW,
-    values: [streams, steps, attempts, holders, renewals.map((r) => r.leaseMs), tenants],
-  });
-  // A row that an append has locked was skipped: whether its lease is lost is read, not waited for.
-  const held = await rowsOf<{ n: number }>(pool, 'reading leases', {
-    name: 'held-leases',
-    text: HELD,
-    values: [streams, steps, attempts, holders, tenants],
-  });
-  const numbers = new Set(held.map(({ n }) => n));
-  return renewals.map((_renewal, i) => (numbers.has(i + 1) ? 'renewed' : 'lost'));
-}
-
-/** Who is admitted next: by priority, and every `agingSeconds` of waiting counts as one step of priority, so nothing starves. */
-export const nextQueued = (
-  pool: pg.Pool,
-  tenantId: string,
-  { agingSeconds, limit }: { readonly agingSeconds: number; readonly limit: number },
-): Promise<readonly { readonly stream: StreamId; readonly tenantId: TenantId; readonly version: number }[]> =>
-  rowsOf(pool, 'looking for queued workflows', { name: 'next-queued', text: NEXT_QUEUED, values: [tenantId, agingSeconds, limit] });
-
-/** The tenants' quota rows with somebody waiting. */
-export const tenantsWaiting = (
-  pool: pg.Pool,
-): Promise<readonly { readonly key: string; readonly used: number; readonly waiting: number }[]> =>
-  rowsOf(pool, 'looking for waiting tenants', { name: 'tenants-waiting', text: TENANTS_WAITING, values: [] });

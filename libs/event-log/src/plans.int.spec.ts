@@ -3,7 +3,7 @@ import { workflowStream, type StepId, type WorkflowId } from '@taskmaster/contra
 import { eventually, freshDatabase } from '@taskmaster/testing';
 import pg from 'pg';
 import { claimedGroup, TENANT } from './groups.fixture.js';
-import { dueSteps, dueWorkflows, openWork, postponeReady, renewLeases } from './open-work.js';
+import { PostgresOpenWork } from './open-work.js';
 import { openPools, type Pools } from './pools.js';
 import { readAll, readHead, readStreams } from './readers.js';
 import type { AppendGroup } from './rows.js';
@@ -38,6 +38,7 @@ function workflowGroup(name: string): AppendGroup {
 
 async function work(pools: Pools): Promise<void> {
   const store = new PostgresEventStore(pools);
+  const open = new PostgresOpenWork(pools.write);
   const names = Array.from({ length: 400 }, (_, i) => `wf_${String(i)}`);
   for (let i = 0; i < names.length; i += 20) {
     const groups = names.slice(i, i + 20).map(workflowGroup);
@@ -53,17 +54,14 @@ async function work(pools: Pools): Promise<void> {
       ),
     ).toHaveLength(40);
     expect((await readAll(pools.write, (await readHead(pools.write)) - 10, 500)).length).toBe(10);
-    const due = await dueSteps(pools.write, { ready: true }, 40);
+    const due = await open.dueSteps({ ready: true }, 40);
     expect(due).toHaveLength(40);
-    expect(await dueSteps(pools.write, { ready: false }, 40)).toEqual([]);
-    await postponeReady(pools.write, due, 60_000);
-    await openWork(pools.write, { after: 0, upto: 100 }, 10);
+    expect(await open.dueSteps({ ready: false }, 40)).toEqual([]);
+    await open.postponeReady(due, 60_000);
+    await open.openWork({ after: 0, upto: 100 }, 10);
     const lease = { tenantId: TENANT, stepId: 'a' as StepId, attempt: 1, holder: 'h', leaseMs: 1_000 };
-    await renewLeases(
-      pools.write,
-      names.slice(i, i + 5).map((workflowId) => ({ ...lease, workflowId: workflowId as WorkflowId })),
-    );
-    await dueWorkflows(pools.write, 10);
+    await open.renewLeases(names.slice(i, i + 5).map((workflowId) => ({ ...lease, workflowId: workflowId as WorkflowId })));
+    await open.dueWorkflows(10);
   }
 }
 

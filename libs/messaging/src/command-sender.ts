@@ -12,6 +12,7 @@ import {
 } from '@taskmaster/contracts';
 import { ErrorCode, NatsError, type NatsConnection } from 'nats';
 import { backoffOf, DEADLINE_DEFAULT_MS, timeoutOf } from './retries.js';
+import { systemTimers, type Timers } from './timers.js';
 
 interface Entry {
   readonly json: string;
@@ -37,18 +38,21 @@ export class NatsCommandSender implements CommandSender {
   readonly #open = new Set<Entry>();
   #inFlight = 0;
   #pumping = false;
-  #deadlines: NodeJS.Timeout | undefined;
+  #endDeadlines: (() => void) | undefined;
 
-  constructor(private readonly connection: NatsConnection) {}
+  constructor(
+    private readonly connection: NatsConnection,
+    private readonly timers: Timers = systemTimers,
+  ) {}
 
   send(envelope: CommandEnvelope, options?: { readonly deadlineMs?: number }): Promise<CommandAnswer> {
     const json = JSON.stringify(envelope);
-    const deadline = performance.now() + (options?.deadlineMs ?? DEADLINE_DEFAULT_MS);
+    const deadline = this.timers.now() + (options?.deadlineMs ?? DEADLINE_DEFAULT_MS);
     return new Promise((resolve, reject) => {
       const entry = { json, bytes: utf8Bytes(json) + 1, deadline, resolve, reject, tries: 0, settled: false };
       this.#open.add(entry);
       this.#queue.push(entry);
-      this.#deadlines ??= setInterval(() => this.#expire(), DEADLINE_CHECK_MS);
+      this.#endDeadlines ??= this.timers.every(DEADLINE_CHECK_MS, () => this.#expire());
       this.#pumpSoon();
     });
   }
@@ -57,7 +61,7 @@ export class NatsCommandSender implements CommandSender {
   #pumpSoon(): void {
     if (this.#pumping || this.#inFlight >= COMMAND_REQUESTS_IN_FLIGHT_MAX) return;
     this.#pumping = true;
-    setImmediate(() => {
+    this.timers.soon(() => {
       this.#pumping = false;
       this.#pump();
     });
@@ -125,17 +129,14 @@ export class NatsCommandSender implements CommandSender {
     if (entries.length === 0) return;
     let tries = 0;
     for (const entry of entries) tries = Math.max(tries, (entry.tries += 1));
-    setTimeout(
-      () => {
-        this.#queue.unshift(...entries.filter((entry) => !entry.settled));
-        this.#pump();
-      },
-      backoffOf(tries - 1),
-    );
+    this.timers.after(backoffOf(tries - 1), () => {
+      this.#queue.unshift(...entries.filter((entry) => !entry.settled));
+      this.#pump();
+    });
   }
 
   #expire(): void {
-    const now = performance.now();
+    const now = this.timers.now();
     for (const entry of this.#open) {
       if (entry.deadline <= now) this.#settle(entry, new StateUnavailable(`no answer after ${String(entry.tries + 1)} tries`));
     }
@@ -146,8 +147,8 @@ export class NatsCommandSender implements CommandSender {
     entry.settled = true;
     this.#open.delete(entry);
     if (this.#open.size === 0) {
-      clearInterval(this.#deadlines);
-      this.#deadlines = undefined;
+      this.#endDeadlines?.();
+      this.#endDeadlines = undefined;
     }
     if (result instanceof Error) entry.reject(result);
     else entry.resolve(result);

@@ -2,6 +2,7 @@ import { HEADER_AFTER, HEADER_EPOCH, HEADER_UPTO, workStreamOf } from '@taskmast
 import { createInbox, headers, type Msg, type NatsConnection, type Subscription } from 'nats';
 import { WorkStreamLost } from './faults.js';
 import type { PackedMessage } from './notice-packing.js';
+import { systemTimers, type Timers } from './timers.js';
 
 /** Publishes that may be unanswered; more than that is slower, not faster. */
 export const PUBLISHES_IN_FLIGHT_MAX = 64;
@@ -39,7 +40,7 @@ export class FencedPublisher {
   readonly #epoch: number;
   readonly #inbox = createInbox();
   readonly #subscription: Subscription;
-  readonly #watch: NodeJS.Timeout;
+  readonly #endWatch: () => void;
   readonly #sent: Sent[] = [];
   #waiting: (() => void)[] = [];
   #sequence: number;
@@ -52,13 +53,14 @@ export class FencedPublisher {
     private readonly connection: NatsConnection,
     start: PublisherStart,
     private readonly onAcknowledged: (upto: number) => void,
+    private readonly timers: Timers = systemTimers,
   ) {
     this.#stream = workStreamOf(start.epoch);
     this.#epoch = start.epoch;
     this.#sequence = this.#ackedSequence = start.sequence;
     this.#upto = this.#ackedUpto = start.upto;
     this.#subscription = connection.subscribe(`${this.#inbox}.*`, { callback: (error, message) => this.#onReply(error, message) });
-    this.#watch = setInterval(() => this.#onTick(), ACK_CHECK_MS).unref();
+    this.#endWatch = timers.every(ACK_CHECK_MS, () => this.#onTick());
   }
 
   /** The position up to which the last message sent covers the log. */
@@ -90,7 +92,7 @@ export class FencedPublisher {
     head.set(HEADER_UPTO, String(upto));
     this.#sequence += 1;
     this.#upto = upto;
-    this.#sent.push({ sequence: this.#sequence, upto, sentAt: performance.now() });
+    this.#sent.push({ sequence: this.#sequence, upto, sentAt: this.timers.now() });
     try {
       this.connection.publish(subject, payload, { headers: head, reply: `${this.#inbox}.${String(this.#sequence)}` });
     } catch (error) {
@@ -141,13 +143,13 @@ export class FencedPublisher {
 
   #onTick(): void {
     const [oldest] = this.#sent;
-    if (oldest !== undefined && performance.now() - oldest.sentAt > ACK_TIMEOUT_MS) this.#lose('no answer in time');
+    if (oldest !== undefined && this.timers.now() - oldest.sentAt > ACK_TIMEOUT_MS) this.#lose('no answer in time');
   }
 
   #lose(reason: string, cause?: unknown): WorkStreamLost {
     if (this.#lost === undefined) {
       this.#lost = new WorkStreamLost(reason, { cause });
-      clearInterval(this.#watch);
+      this.#endWatch();
       if (!this.connection.isClosed()) this.#subscription.unsubscribe();
       this.#wake();
     }

@@ -5,6 +5,7 @@ export { FeedListener, FeedPublisher, type CommittedText, type FeedCallbacks } f
 export { DELIVERIES_DEFAULT_MAX, NatsStrategy, NOTICES_CONCURRENT_DEFAULT, type NatsStrategyOptions } from './nats-strategy.js';
 export { NatsQueryAsker } from './query-asker.js';
 export { RethrowFilter } from './rethrow-filter.js';
+export { systemTimers, type Timers } from './timers.js';
 export { STREAM_LOSSES, type StreamLoss } from './stream-inspection.js';
 export { ACK_PENDING_MAX, ACK_WAIT_MS, STREAM_SETTINGS_DEFAULT, type StreamSettings } from './topology.js';
 export {

@@ -5,6 +5,7 @@ import { isObservable, lastValueFrom } from 'rxjs';
 import { onReconnect } from './broker.js';
 import { NoticeConsumer } from './notice-consumer.js';
 import { NoticeWork } from './notice-work.js';
+import { systemTimers, type Timers } from './timers.js';
 
 export interface NatsStrategyOptions {
   readonly connection: NatsConnection;
@@ -18,6 +19,7 @@ export interface NatsStrategyOptions {
   readonly onFailure?: (what: string, error: unknown) => void;
   /** The queue group of request/reply. */
   readonly queue?: string;
+  readonly timers?: Timers;
 }
 
 export const NOTICES_CONCURRENT_DEFAULT = 64;
@@ -48,6 +50,7 @@ export class NatsStrategy extends Server implements CustomTransportStrategy {
       maxConcurrent: options.maxConcurrent ?? NOTICES_CONCURRENT_DEFAULT,
       deliveriesMax: options.deliveriesMax ?? DELIVERIES_DEFAULT_MAX,
       onPoison: options.onPoison ?? rejectPoison,
+      timers: options.timers ?? systemTimers,
       ...(onFailure === undefined ? {} : { onFailure: (notice, error) => onFailure(`${notice.kind} ${notice.eventId}`, error) }),
     });
   }
@@ -92,6 +95,7 @@ export class NatsStrategy extends Server implements CustomTransportStrategy {
     const consumer = new NoticeConsumer(this.#connection, {
       name,
       work: this.#work,
+      timers: this.options.timers ?? systemTimers,
       handler: async (notice, context) => outcomeOf(await settle(handler(notice, context))),
     });
     this.#consumers.push(consumer);

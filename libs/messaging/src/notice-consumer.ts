@@ -1,6 +1,7 @@
 import { workStreamOf, type NoticeHandler } from '@taskmaster/contracts';
 import { createInbox, type Msg, type NatsConnection } from 'nats';
 import type { NoticeWork } from './notice-work.js';
+import { systemTimers, type Timers } from './timers.js';
 import { existingEpochs } from './topology.js';
 import { WorkMessage } from './work-message.js';
 
@@ -20,6 +21,7 @@ export interface NoticeConsumerOptions {
   readonly name: string;
   readonly handler: NoticeHandler;
   readonly work: NoticeWork;
+  readonly timers?: Timers;
 }
 
 /**
@@ -97,11 +99,11 @@ export class NoticeConsumer {
   #pause(): Promise<void> {
     return new Promise((resolve) => {
       const end = (): void => {
-        clearTimeout(timer);
+        forget();
         this.#endPause = undefined;
         resolve();
       };
-      const timer = setTimeout(end, LOOK_AGAIN_MS);
+      const forget = (this.options.timers ?? systemTimers).after(LOOK_AGAIN_MS, end);
       this.#endPause = end;
     });
   }
@@ -112,7 +114,8 @@ class Pull {
   readonly #inbox = createInbox();
   readonly #subject: string;
   #asked = 0;
-  #heardAt = performance.now();
+  readonly #timers: Timers;
+  #heardAt: number;
   #isEnded = false;
   #stop: () => void = () => undefined;
 
@@ -122,6 +125,8 @@ class Pull {
     private readonly options: NoticeConsumerOptions,
     private readonly onEnd: () => void,
   ) {
+    this.#timers = options.timers ?? systemTimers;
+    this.#heardAt = this.#timers.now();
     this.#subject = `${PULL_REQUEST_PREFIX}.${stream}.${options.name}`;
   }
 
@@ -132,14 +137,14 @@ class Pull {
         else this.#onMessage(message);
       },
     });
-    const watch = setInterval(() => {
-      if (this.#asked === 0) this.#heardAt = performance.now();
-      else if (performance.now() - this.#heardAt > SILENCE_MS_MAX) this.end();
+    const endWatch = this.#timers.every(HEARTBEAT_MS / 2, () => {
+      if (this.#asked === 0) this.#heardAt = this.#timers.now();
+      else if (this.#timers.now() - this.#heardAt > SILENCE_MS_MAX) this.end();
       this.#ask();
-    }, HEARTBEAT_MS / 2);
+    });
     const forget = this.options.work.onRoom(() => this.#ask());
     this.#stop = () => {
-      clearInterval(watch);
+      endWatch();
       forget();
       if (!this.connection.isClosed()) subscription.unsubscribe();
     };
@@ -159,7 +164,7 @@ class Pull {
     const room = Math.min(PULL_MESSAGES_MAX, this.options.work.room);
     const batch = room - this.#asked;
     if (batch <= 0 || this.#asked > room / 2) return;
-    if (this.#asked === 0) this.#heardAt = performance.now();
+    if (this.#asked === 0) this.#heardAt = this.#timers.now();
     this.#asked += batch;
     const request = { batch, expires: PULL_EXPIRES_MS * NANOS_PER_MS, idle_heartbeat: HEARTBEAT_MS * NANOS_PER_MS };
     this.connection.publish(this.#subject, JSON.stringify(request), { reply: this.#inbox });
@@ -167,7 +172,7 @@ class Pull {
 
   #onMessage(message: Msg): void {
     if (this.#isEnded) return;
-    this.#heardAt = performance.now();
+    this.#heardAt = this.#timers.now();
     if (message.subject === this.#inbox) return this.#onStatus(message);
     this.#asked = Math.max(0, this.#asked - 1);
     this.options.work.take({ consumer: this.options.name, handler: this.options.handler, message: new WorkMessage(message) });

@@ -1,5 +1,6 @@
 import { StateUnavailable, subjectOfDeadLetter, type Notice, type NoticeHandler, type NoticeMessage } from '@taskmaster/contracts';
 import type { NatsConnection } from 'nats';
+import { systemTimers, type Timers } from './timers.js';
 import { ACK_WAIT_MS } from './topology.js';
 import type { WorkMessage } from './work-message.js';
 
@@ -12,6 +13,7 @@ export interface NoticeWorkOptions {
   readonly onPoison: (notice: Notice, error: unknown) => Promise<void>;
   /** Told of every failure of a handler, for the log. */
   readonly onFailure?: (notice: Notice, error: unknown) => void;
+  readonly timers?: Timers;
 }
 
 /** Tries before a message is given back to the broker. */
@@ -40,15 +42,17 @@ export class NoticeWork {
   readonly #waitingForPlace: (() => void)[] = [];
   readonly #sleepers = new Set<() => void>();
   readonly #roomListeners = new Set<() => void>();
+  readonly #timers: Timers;
   #places: number;
   #isDraining = false;
-  #heartbeat: NodeJS.Timeout | undefined;
+  #endHeartbeat: (() => void) | undefined;
   #onIdle: (() => void) | undefined;
 
   constructor(
     private readonly connection: NatsConnection,
     private readonly options: NoticeWorkOptions,
   ) {
+    this.#timers = options.timers ?? systemTimers;
     this.#places = options.maxConcurrent;
   }
 
@@ -68,7 +72,7 @@ export class NoticeWork {
   take(open: Open): void {
     const { message } = open;
     this.#open.add(message);
-    this.#heartbeat ??= setInterval(() => this.#sayWorking(), ACK_WAIT_MS / 3);
+    this.#endHeartbeat ??= this.#timers.every(ACK_WAIT_MS / 3, () => this.#sayWorking());
     void this.#process(open)
       // The connection is gone, and the answer with it: the message is delivered again.
       .catch(() => undefined)
@@ -99,9 +103,9 @@ export class NoticeWork {
         ? [await this.#work(open, notices[0] as Notice)]
         : await Promise.all(notices.map((notice) => this.#work(open, notice)));
     if (verdicts.every((verdict) => verdict === 'answered')) message.ack();
-    else if (verdicts.includes('given-back')) message.giveBack(DRAIN_GIVE_BACK_MS * (1 + Math.random()));
+    else if (verdicts.includes('given-back')) message.giveBack(DRAIN_GIVE_BACK_MS * (1 + this.#timers.random()));
     else if (await this.#isBuried(message, notices, verdicts)) message.ack();
-    else message.giveBack(giveBackAfter(message.deliveries));
+    else message.giveBack(giveBackAfter(message.deliveries, this.#timers.random()));
   }
 
   /** One notice until it is answered, fails for now, or must be given back. */
@@ -164,12 +168,12 @@ export class NoticeWork {
     if (this.#isDraining) return Promise.resolve(false);
     return new Promise((resolve) => {
       const end = (isWhole: boolean): void => {
-        clearTimeout(timer);
+        forget();
         this.#sleepers.delete(wake);
         resolve(isWhole);
       };
       const wake = (): void => end(false);
-      const timer = setTimeout(() => end(true), ms);
+      const forget = this.#timers.after(ms, () => end(true));
       this.#sleepers.add(wake);
       for (const listener of this.#roomListeners) listener();
     });
@@ -183,8 +187,8 @@ export class NoticeWork {
   #done(message: WorkMessage): void {
     this.#open.delete(message);
     if (this.#open.size === 0) {
-      clearInterval(this.#heartbeat);
-      this.#heartbeat = undefined;
+      this.#endHeartbeat?.();
+      this.#endHeartbeat = undefined;
       this.#onIdle?.();
     }
     for (const listener of this.#roomListeners) listener();
@@ -202,5 +206,5 @@ function parse({ message }: WorkMessage): readonly Notice[] | undefined {
 }
 
 /** With jitter, so that what failed together does not come back together. */
-const giveBackAfter = (deliveries: number): number =>
-  Math.min(GIVE_BACK_FIRST_MS * 2 ** Math.min(deliveries - 1, 10), GIVE_BACK_MS_MAX) * (0.5 + Math.random());
+const giveBackAfter = (deliveries: number, random: number): number =>
+  Math.min(GIVE_BACK_FIRST_MS * 2 ** Math.min(deliveries - 1, 10), GIVE_BACK_MS_MAX) * (0.5 + random);

@@ -9,21 +9,25 @@ import {
 } from '@taskmaster/contracts';
 import { ErrorCode, NatsError, type NatsConnection } from 'nats';
 import { backoffOf, DEADLINE_DEFAULT_MS, timeoutOf } from './retries.js';
+import { systemTimers, type Timers } from './timers.js';
 
 /** Asks over request/reply, again and again until answered or too late. */
 export class NatsQueryAsker implements QueryAsker {
-  constructor(private readonly connection: NatsConnection) {}
+  constructor(
+    private readonly connection: NatsConnection,
+    private readonly timers: Timers = systemTimers,
+  ) {}
 
   async ask<Q extends QueryType>(query: Q, question: QueryOf<Q>, options?: { readonly deadlineMs?: number }): Promise<AnswerOf<Q>> {
-    const deadline = performance.now() + (options?.deadlineMs ?? DEADLINE_DEFAULT_MS);
+    const deadline = this.timers.now() + (options?.deadlineMs ?? DEADLINE_DEFAULT_MS);
     const subject = subjectOfQuery(query);
     const payload = JSON.stringify(question);
     for (let tries = 0; ; tries += 1) {
-      const left = deadline - performance.now();
+      const left = deadline - this.timers.now();
       if (left <= 0) throw new StateUnavailable(`${query} was not answered after ${String(tries)} tries`);
       const reply = await this.#askOnce<Q>(subject, payload, Math.max(1, Math.min(timeoutOf(tries), left)));
       if (reply !== 'late' && reply !== 'refused' && 'answer' in reply) return reply.answer;
-      if (reply !== 'late') await pause(Math.min(backoffOf(tries), Math.max(0, deadline - performance.now())));
+      if (reply !== 'late') await this.#pause(Math.min(backoffOf(tries), Math.max(0, deadline - this.timers.now())));
     }
   }
 
@@ -40,9 +44,10 @@ export class NatsQueryAsker implements QueryAsker {
       return code === ErrorCode.Timeout ? 'late' : 'refused';
     }
   }
-}
 
-const pause = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.timers.after(ms, resolve);
+    });
+  }
+}

@@ -5,6 +5,7 @@ import { FencedPublisher, type PublisherStart } from './fenced-publisher.js';
 import { MARKER, packNotices } from './notice-packing.js';
 import { consumersFloor, inspectStream, type StreamLoss } from './stream-inspection.js';
 import { absentAsUndefined, ensureTopology, existingEpochs, STREAM_SETTINGS_DEFAULT, type StreamSettings } from './topology.js';
+import { systemTimers, type Timers } from './timers.js';
 
 export interface EpochRecord {
   /** 0 before the first. */
@@ -66,7 +67,7 @@ export class WorkStream {
   /** The end of the last read handed in; ahead of the publisher's `upto` while reads hold no notices. */
   #read = 0;
   #quietSince: number | undefined;
-  #purgedAt = performance.now();
+  #purgedAt: number;
   #evidenceAt = 0;
   #evidence: Promise<void> = Promise.resolve();
   #isSavingEvidence = false;
@@ -75,7 +76,10 @@ export class WorkStream {
     private readonly connection: NatsConnection,
     private readonly settings: StreamSettings = STREAM_SETTINGS_DEFAULT,
     private readonly onPoint?: (point: WorkStreamPoint) => Promise<void>,
-  ) {}
+    private readonly timers: Timers = systemTimers,
+  ) {
+    this.#purgedAt = timers.now();
+  }
 
   /** Finds the stream as it should be and resumes, or starts a new epoch. @throws LogRegressed, TopologyDiffers, WorkStreamLost */
   async open(epochs: EpochStore, source: WorkSource): Promise<Opened> {
@@ -110,7 +114,7 @@ export class WorkStream {
     this.#read = read.upto;
     const messages = packNotices(read.notices);
     if (messages.length === 0) {
-      this.#quietSince ??= performance.now();
+      this.#quietSince ??= this.timers.now();
       return;
     }
     this.#quietSince = undefined;
@@ -147,11 +151,11 @@ export class WorkStream {
       if (state === undefined) throw new WorkStreamLost('stream-missing');
       if (state.last_seq < before) throw new WorkStreamLost('tail-lost');
       if (state.last_seq > publisher.sequence) throw new WorkStreamLost('somebody else extended it');
-      if (this.#quietSince !== undefined && performance.now() - this.#quietSince >= QUIET_MS && this.#read > publisher.upto) {
+      if (this.#quietSince !== undefined && this.timers.now() - this.#quietSince >= QUIET_MS && this.#read > publisher.upto) {
         this.#quietSince = undefined;
         await publisher.publish(MARKER, this.#read);
       }
-      if (performance.now() - this.#purgedAt >= PURGE_INTERVAL_MS) await this.purge();
+      if (this.timers.now() - this.#purgedAt >= PURGE_INTERVAL_MS) await this.purge();
     } catch (error) {
       throw asLost(error);
     }
@@ -161,7 +165,7 @@ export class WorkStream {
   async purge(): Promise<void> {
     const manager = this.#manager;
     const publisher = this.#opened();
-    this.#purgedAt = performance.now();
+    this.#purgedAt = this.timers.now();
     const stream = workStreamOf(this.#epoch);
     const sequence = publisher.acknowledgedSequence;
     const floor = manager === undefined ? 0 : await consumersFloor(manager, stream, sequence);
@@ -185,7 +189,7 @@ export class WorkStream {
     this.#epoch = start.epoch;
     this.#read = start.upto;
     this.#quietSince = undefined;
-    this.#publisher = new FencedPublisher(this.connection, start, (upto) => this.#onAcknowledged(upto));
+    this.#publisher = new FencedPublisher(this.connection, start, (upto) => this.#onAcknowledged(upto), this.timers);
     return this.#publisher;
   }
 
@@ -222,9 +226,9 @@ export class WorkStream {
 
   /** Evidence may lag: what it misses, the next leader reads from the log again. */
   #onAcknowledged(upto: number): void {
-    if (upto === 0 || this.#isSavingEvidence || performance.now() - this.#evidenceAt < EVIDENCE_INTERVAL_MS) return;
+    if (upto === 0 || this.#isSavingEvidence || this.timers.now() - this.#evidenceAt < EVIDENCE_INTERVAL_MS) return;
     this.#isSavingEvidence = true;
-    this.#evidenceAt = performance.now();
+    this.#evidenceAt = this.timers.now();
     this.#evidence = (this.#epochs as EpochStore)
       .acknowledge(this.#epoch, upto)
       .catch(() => undefined)

@@ -14,7 +14,7 @@ import {
   type TenantId,
   type WorkflowRequest,
 } from '@taskmaster/contracts';
-import { openPools, PostgresEventStore, type Pools } from '@taskmaster/event-log';
+import { openPools, PostgresEventStore, PostgresOpenWork, type OpenWork, type Pools } from '@taskmaster/event-log';
 import { CommandHandler, type CommittedEvent, type HandlerOptions } from '../handle-command.js';
 
 /** A command handler on pools of its own, as each state-service process has. */
@@ -22,6 +22,7 @@ export interface Replica {
   readonly handler: CommandHandler;
   readonly pools: Pools;
   readonly store: PostgresEventStore;
+  readonly openWork: OpenWork;
   readonly committed: CommittedEvent[];
   close(): Promise<void>;
 }
@@ -41,6 +42,7 @@ export async function openReplica(url: string, options: Partial<HandlerOptions> 
     handler,
     pools,
     store,
+    openWork: new PostgresOpenWork(pools.write),
     committed,
     close: async () => {
       await handler.idle();

@@ -1,0 +1,34 @@
+/** What code that waits asks of time. Every process has one; a simulation hands in its own. */
+export interface Timers {
+  /** Milliseconds that only grow. */
+  now(): number;
+  /** Calls back once after so many milliseconds. @returns what prevents that */
+  after(ms: number, callback: () => void): () => void;
+  /** Calls back again and again. Keeps no process alive by itself. @returns what ends that */
+  every(ms: number, callback: () => void): () => void;
+  /** Calls back when everything that this turn of the event loop brought is handled. */
+  soon(callback: () => void): void;
+  /** In [0, 1), for jitter. */
+  random(): number;
+}
+
+/** The process's own time. */
+export const systemTimers: Timers = {
+  now: () => performance.now(),
+  after: (ms, callback) => {
+    const timer = setTimeout(callback, ms);
+    return () => {
+      clearTimeout(timer);
+    };
+  },
+  every: (ms, callback) => {
+    const timer = setInterval(callback, ms).unref();
+    return () => {
+      clearInterval(timer);
+    };
+  },
+  soon: (callback) => {
+    setImmediate(callback);
+  },
+  random: () => Math.random(),
+};
