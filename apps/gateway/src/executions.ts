@@ -15,7 +15,7 @@ import type { FastifyRequest } from 'fastify';
 import { sendClientCommand, type Accepted } from './client-commands.js';
 import { traceOf } from './edge.js';
 import { OPEN_IDENTITY, type Identity } from './identity.js';
-import { WaitingRoom } from './live/waiting-room.js';
+import { WaitingRoom, type Place } from './live/waiting-room.js';
 import { Problem } from './problem.js';
 import { COMMAND_SENDER, QUERY_ASKER } from './tokens.js';
 
@@ -93,7 +93,7 @@ export class Executions {
   private async awaitEnd(wait: {
     tenantId: TenantId;
     id: WorkflowId;
-    place: { nextHint(ms: number): Promise<void> };
+    place: Place;
     waitMs: number;
     lookNow: boolean;
   }): Promise<WorkflowView | null> {
@@ -101,7 +101,8 @@ export class Executions {
     let pause = wait.lookNow ? 0 : POLL_FIRST_MS;
     for (;;) {
       const left = deadline - performance.now();
-      if (pause > 0) await wait.place.nextHint(Math.max(0, Math.min(pause, left)));
+      const ended = pause > 0 ? await wait.place.nextHint(Math.max(0, Math.min(pause, left))) : undefined;
+      if (ended?.view !== undefined && ended.tenantId === wait.tenantId) return ended.view;
       const view = await this.asker.ask('GetWorkflow', { tenantId: wait.tenantId, workflowId: wait.id });
       if (view?.endedAt !== undefined) return view;
       if (this.room.closed || performance.now() >= deadline) return null;

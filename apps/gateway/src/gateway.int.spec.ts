@@ -42,8 +42,8 @@ function serve(connection: Broker): void {
   platform.onEvents((message) => {
     connection.publish(SUBJECT_FEED, JSON.stringify(message));
   });
-  platform.onEnded((streams) => {
-    connection.publish(SUBJECT_FEED_ENDED, JSON.stringify(streams));
+  platform.onEnded((ended) => {
+    connection.publish(SUBJECT_FEED_ENDED, JSON.stringify(ended));
   });
 }
 

@@ -1,4 +1,5 @@
 import { ValidationPipe, type ValidationError } from '@nestjs/common';
+import { useContainer } from 'class-validator';
 import { Problem, type ProblemDetail } from './problem.js';
 
 /** Faults that one answer names; the rest follow when these are mended. */
@@ -17,6 +18,23 @@ export function detailsOf(errors: readonly ValidationError[]): readonly ProblemD
   }
   return details;
 }
+
+type Constructor = new () => object;
+
+/** Where the validator finds its rules. Its own container searches a list of all of them for every rule it applies, which was half of a gateway's work. */
+class ValidatorContainer {
+  private readonly instances = new Map<Constructor, object>();
+
+  get(wanted: Constructor): object {
+    let instance = this.instances.get(wanted);
+    if (instance === undefined) {
+      instance = new wanted();
+      this.instances.set(wanted, instance);
+    }
+    return instance;
+  }
+}
+useContainer(new ValidatorContainer() as Parameters<typeof useContainer>[0]);
 
 /** Every body, query and path goes through this: unknown fields are refused, nothing is converted silently. */
 export const edgeValidation = (): ValidationPipe =>

@@ -15,6 +15,7 @@ import type { Logger } from '@taskmaster/service-kit';
 import { AdmissionReactor } from './admission.reactor.js';
 import { issueBootstrapKey } from './bootstrap-key.js';
 import type { StateConfig } from './config.js';
+import { endedAmong } from './ended.js';
 import { CommandHandler } from './handle-command.js';
 import { QueryAnswers } from './queries.js';
 import { ReadModels } from './read-models.js';
@@ -77,7 +78,7 @@ export async function openStateService(config: StateConfig, { connection, logger
     leads: () => relay.leads,
     onCommitted: (events) => {
       relay.offer(events);
-      feed.publish(events);
+      feed.publish(events, endedAmong(events, handler.loader));
     },
     onQuotas: (quotas) => admission.onQuotas(quotas),
     onFault: ({ detail, error, ...fields }) => {

@@ -1,6 +1,7 @@
 import type { EventId, StepId, TenantId, WorkflowId } from './ids.js';
 import type { JsonObject } from './json.js';
 import type { KindGroup, StepKind } from './plan.js';
+import type { WorkflowView } from './queries.js';
 
 /** An event that some service must act on, on its way to that service: one attempt that became ready. */
 export interface Notice {
@@ -59,6 +60,13 @@ export interface FeedMessage {
   readonly first: number;
   readonly last: number;
   readonly events: readonly FeedEvent[];
+}
+
+/** A workflow that has just ended. Its view is left out when it is too large to be told to everybody. */
+export interface EndedWorkflow {
+  readonly stream: string;
+  readonly tenantId: TenantId;
+  readonly view?: WorkflowView;
 }
 
 export interface FeedEvent {

@@ -4,7 +4,7 @@ import type { QueryType } from './queries.js';
 /** Every subject, stream and consumer name of the product is built here. */
 export const SUBJECT_COMMANDS = 'tm.cmd';
 export const SUBJECT_FEED = 'tm.feed';
-/** Streams whose workflow has just ended, as a JSON list: for those who wait for an end and nothing else. As lossy as the feed. */
+/** Workflows that have just ended, as a JSON list of `EndedWorkflow`: for those who wait for an end and nothing else. As lossy as the feed. */
 export const SUBJECT_FEED_ENDED = 'tm.feed.ended';
 export const SUBJECT_WORK_ALL = 'tm.work.>';
 

@@ -1,4 +1,12 @@
-import { MESSAGE_BYTES_MAX, SUBJECT_FEED, SUBJECT_FEED_ENDED, utf8Bytes, type FeedEvent, type FeedMessage } from '@taskmaster/contracts';
+import {
+  MESSAGE_BYTES_MAX,
+  SUBJECT_FEED,
+  SUBJECT_FEED_ENDED,
+  utf8Bytes,
+  type EndedWorkflow,
+  type FeedEvent,
+  type FeedMessage,
+} from '@taskmaster/contracts';
 import type { NatsConnection, Subscription } from 'nats';
 
 interface Pending {
@@ -11,21 +19,31 @@ interface Pending {
 /** An event on its way to the feed, its data still the text that was stored. */
 export type CommittedText = Omit<FeedEvent, 'data'> & { readonly dataText: string };
 
-/** Tells live listeners what was committed. Commits of one turn of the event loop travel together. Nothing depends on it. */
+/** A view larger than this is not told to everybody who waits: whoever wants it asks. */
+const ENDED_BYTES_MAX = 16 * 1024;
+
+/** Tells live listeners what was committed and who waits what has ended. Commits of one turn of the event loop travel together. Nothing depends on it. */
 export class FeedPublisher {
   #pending: Pending | undefined;
-  #ended: string[] = [];
+  #ended = '';
 
   constructor(private readonly connection: NatsConnection) {}
 
   /** Hands in the events of one commit, in order and without a hole. */
-  publish(events: readonly CommittedText[]): void {
+  publish(events: readonly CommittedText[], ended: readonly EndedWorkflow[] = []): void {
     for (const event of events) this.#add(event);
+    for (const workflow of ended) this.#addEnded(workflow);
+  }
+
+  #addEnded({ stream, tenantId, view }: EndedWorkflow): void {
+    const whole = JSON.stringify({ stream, tenantId, view });
+    const json = utf8Bytes(whole) <= ENDED_BYTES_MAX ? whole : JSON.stringify({ stream, tenantId });
+    if (this.#ended.length + json.length > MESSAGE_BYTES_MAX / 2) this.#sendEnded();
+    this.#ended = this.#ended === '' ? json : `${this.#ended},${json}`;
   }
 
   #add(event: CommittedText): void {
     const json = feedText(event);
-    if (event.type === 'WorkflowEnded') this.#ended.push(event.stream);
     const bytes = utf8Bytes(json) + 1;
     const pending = this.#pending;
     if (pending !== undefined && pending.last + 1 === event.position && pending.bytes + bytes <= MESSAGE_BYTES_MAX) {
@@ -43,9 +61,12 @@ export class FeedPublisher {
     const pending = this.#pending;
     this.#pending = undefined;
     if (pending !== undefined) this.#send(pending);
-    const ended = this.#ended;
-    this.#ended = [];
-    if (ended.length > 0 && !this.connection.isClosed()) this.connection.publish(SUBJECT_FEED_ENDED, JSON.stringify(ended));
+    this.#sendEnded();
+  }
+
+  #sendEnded(): void {
+    if (this.#ended !== '' && !this.connection.isClosed()) this.connection.publish(SUBJECT_FEED_ENDED, `[${this.#ended}]`);
+    this.#ended = '';
   }
 
   #send({ first, last, json }: Pending): void {

@@ -1,9 +1,9 @@
-import type { FeedMessage } from '@taskmaster/contracts';
+import type { EndedWorkflow, FeedMessage } from '@taskmaster/contracts';
 
 /** Commits as they happen. Lossy: a listener that misses one reads the log. Each call answers with a function that stops listening. */
 export interface FeedSource {
   /** Every commit; wanted only while somebody follows events live. */
   onEvents(listener: (message: FeedMessage) => void): () => void;
-  /** Streams whose workflow has just ended. */
-  onEnded(listener: (streams: readonly string[]) => void): () => void;
+  /** Workflows that have just ended. */
+  onEnded(listener: (ended: readonly EndedWorkflow[]) => void): () => void;
 }

@@ -1,20 +1,28 @@
+import type { EndedWorkflow } from '@taskmaster/contracts';
 import type { FeedSource } from './feed-source.js';
 
 /** Where those stand who wait for a workflow's end. */
 interface Waiter {
   readonly stream: string;
-  nudge(): void;
+  nudge(ended?: EndedWorkflow): void;
 }
 
-/** Wakes those who wait for the end of a workflow. An end is only a hint to look: a lost one is made good by the poll. */
+/** One waiter's place. */
+export interface Place {
+  /** Resolves when the end is announced, with what was said, or after `ms` without it. An announcement in between is kept. */
+  nextHint(ms: number): Promise<EndedWorkflow | undefined>;
+  leave(): void;
+}
+
+/** Wakes those who wait for the end of a workflow, with what ended when the feed says it. A lost announcement is made good by the poll. */
 export class WaitingRoom {
   private readonly waiters = new Map<string, Set<Waiter>>();
   private readonly stop: () => void;
   private shut = false;
 
   constructor(feed: FeedSource) {
-    this.stop = feed.onEnded((streams) => {
-      for (const stream of streams) this.nudge(stream);
+    this.stop = feed.onEnded((ended) => {
+      for (const workflow of ended) for (const waiter of this.waiters.get(workflow.stream) ?? []) waiter.nudge(workflow);
     });
   }
 
@@ -33,14 +41,16 @@ export class WaitingRoom {
     for (const group of this.waiters.values()) for (const waiter of group) waiter.nudge();
   }
 
-  /** Stands in the room until `leave`. `nextHint` resolves at the next hint or after `ms`, whichever comes first; hints in between are kept. */
-  enter(stream: string): { nextHint(ms: number): Promise<void>; leave(): void } {
+  /** Stands in the room until `leave`. */
+  enter(stream: string): Place {
     let hinted = false;
+    let ended: EndedWorkflow | undefined;
     let wake: (() => void) | undefined;
     const waiter: Waiter = {
       stream,
-      nudge: () => {
+      nudge: (workflow) => {
         hinted = true;
+        ended = workflow;
         wake?.();
       },
     };
@@ -55,16 +65,13 @@ export class WaitingRoom {
           });
         hinted = false;
         wake = undefined;
+        return ended;
       },
       leave: () => {
         group.delete(waiter);
         if (group.size === 0 && this.waiters.get(stream) === group) this.waiters.delete(stream);
       },
     };
-  }
-
-  private nudge(stream: string): void {
-    for (const waiter of this.waiters.get(stream) ?? []) waiter.nudge();
   }
 }
 

@@ -12,6 +12,7 @@ import {
   type CommandAnswer,
   type CommandEnvelope,
   type CommandSender,
+  type EndedWorkflow,
   type FeedMessage,
   type QueryAsker,
   type QueryOf,
@@ -53,7 +54,7 @@ export class InMemoryPlatform implements CommandSender, QueryAsker, FeedSource {
   private readonly inbox = new Map<string, Remembered>();
   private readonly workflows = new Map<string, Workflow>();
   private readonly listeners = new Set<(message: FeedMessage) => void>();
-  private readonly endListeners = new Set<(streams: readonly string[]) => void>();
+  private readonly endListeners = new Set<(ended: readonly EndedWorkflow[]) => void>();
 
   addKey(key: string, role: Role, tenantId: TenantId = DEFAULT_TENANT): void {
     this.keys.set(hash('sha256', key), { keyId: `key-${role}`, tenantId, name: role, role });
@@ -68,7 +69,7 @@ export class InMemoryPlatform implements CommandSender, QueryAsker, FeedSource {
     return () => this.listeners.delete(listener);
   }
 
-  onEnded(listener: (streams: readonly string[]) => void): () => void {
+  onEnded(listener: (ended: readonly EndedWorkflow[]) => void): () => void {
     this.endListeners.add(listener);
     return () => this.endListeners.delete(listener);
   }
@@ -129,7 +130,7 @@ export class InMemoryPlatform implements CommandSender, QueryAsker, FeedSource {
       })),
     };
     for (const listener of this.listeners) listener(JSON.parse(JSON.stringify(message)) as FeedMessage);
-    const ended = events.filter(({ type }) => type === 'WorkflowEnded').map(({ stream }) => stream);
+    const ended = events.filter(({ type }) => type === 'WorkflowEnded').map(({ stream, tenantId }) => ({ stream, tenantId }));
     if (ended.length > 0) for (const listener of this.endListeners) listener(ended);
   }
 
