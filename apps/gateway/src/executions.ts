@@ -55,6 +55,16 @@ export function waitSecondsOf(request: FastifyRequest): number {
 
 export const identityOf = (request: FastifyRequest): Identity => request.identity ?? OPEN_IDENTITY;
 
+/** One client's wait for the end of its workflow. */
+interface Wait {
+  readonly tenantId: TenantId;
+  readonly id: WorkflowId;
+  readonly place: Place;
+  readonly waitMs: number;
+  /** Whether it may have ended before anybody stood in the room. */
+  readonly lookNow: boolean;
+}
+
 /** Starts workflows and, where a client wants it, waits for their end. */
 @Injectable()
 export class Executions {
@@ -90,23 +100,22 @@ export class Executions {
     }
   }
 
-  private async awaitEnd(wait: {
-    tenantId: TenantId;
-    id: WorkflowId;
-    place: Place;
-    waitMs: number;
-    lookNow: boolean;
-  }): Promise<WorkflowView | null> {
+  private async awaitEnd(wait: Wait): Promise<WorkflowView | null> {
     const deadline = performance.now() + wait.waitMs;
     let pause = wait.lookNow ? 0 : POLL_FIRST_MS;
     for (;;) {
-      const left = deadline - performance.now();
-      const ended = pause > 0 ? await wait.place.nextHint(Math.max(0, Math.min(pause, left))) : undefined;
-      if (ended?.view !== undefined && ended.tenantId === wait.tenantId) return ended.view;
-      const view = await this.asker.ask('GetWorkflow', { tenantId: wait.tenantId, workflowId: wait.id });
+      const left = Math.max(0, deadline - performance.now());
+      const view = await this.look(wait, Math.min(pause, left));
       if (view?.endedAt !== undefined) return view;
       if (this.room.closed || performance.now() >= deadline) return null;
       pause = pause === 0 ? POLL_FIRST_MS : Math.min(POLL_MAX_MS, pause * 2);
     }
+  }
+
+  /** What the announcement of the end says, or after `ms` without one, or one that says too little, what state-service says. */
+  private async look({ tenantId, id, place }: Wait, ms: number): Promise<WorkflowView | null> {
+    const ended = ms > 0 ? await place.nextHint(ms) : undefined;
+    if (ended?.view !== undefined && ended.tenantId === tenantId) return ended.view;
+    return this.asker.ask('GetWorkflow', { tenantId, workflowId: id });
   }
 }

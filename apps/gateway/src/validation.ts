@@ -34,7 +34,7 @@ class ValidatorContainer {
     return instance;
   }
 }
-useContainer(new ValidatorContainer() as Parameters<typeof useContainer>[0]);
+useContainer(new ValidatorContainer());
 
 /** Every body, query and path goes through this: unknown fields are refused, nothing is converted silently. */
 export const edgeValidation = (): ValidationPipe =>

@@ -1,4 +1,5 @@
 import { connect, Events, type NatsConnection } from 'nats';
+import { writeOncePerTurn } from './one-write.js';
 
 const RECONNECT_WAIT_MS = 50;
 /** The client does not notice a server that dies between its greeting and its first answer, and would wait 20 s for it. */
@@ -7,9 +8,9 @@ const PING_INTERVAL_MS = 10_000;
 const RTT_LIMIT_MS = 1_000;
 
 /** Connects, waiting for the broker as long as it takes, and reconnects for ever within 100 ms. */
-export function connectBroker(options: { readonly url: string; readonly name: string }): Promise<NatsConnection> {
+export async function connectBroker(options: { readonly url: string; readonly name: string }): Promise<NatsConnection> {
   const { servers, user, pass, token } = addressOf(options.url);
-  return connect({
+  const connection = await connect({
     servers,
     ...(user === undefined ? {} : { user }),
     ...(pass === undefined ? {} : { pass }),
@@ -28,6 +29,8 @@ export function connectBroker(options: { readonly url: string; readonly name: st
     // A server that restarts without its users for a moment is no reason to give up.
     ignoreAuthErrorAbort: true,
   });
+  writeOncePerTurn(connection);
+  return connection;
 }
 
 interface Address {

@@ -9,71 +9,56 @@ import {
 } from '@taskmaster/contracts';
 import type { NatsConnection, Subscription } from 'nats';
 
-interface Pending {
-  readonly first: number;
-  last: number;
-  json: string;
-  bytes: number;
-}
-
 /** An event on its way to the feed, its data still the text that was stored. */
 export type CommittedText = Omit<FeedEvent, 'data'> & { readonly dataText: string };
 
 /** A view larger than this is not told to everybody who waits: whoever wants it asks. */
 const ENDED_BYTES_MAX = 16 * 1024;
 
-/** Tells live listeners what was committed and who waits what has ended. Commits of one turn of the event loop travel together. Nothing depends on it. */
+/** Tells live listeners what was committed and who waits what has ended. Nothing depends on it. */
 export class FeedPublisher {
-  #pending: Pending | undefined;
-  #ended = '';
-
   constructor(private readonly connection: NatsConnection) {}
 
-  /** Hands in the events of one commit, in order and without a hole. */
+  /** Tells the events of one commit, in order and without a hole, in as many messages as they need, and the workflows that it ended. */
   publish(events: readonly CommittedText[], ended: readonly EndedWorkflow[] = []): void {
-    for (const event of events) this.#add(event);
-    for (const workflow of ended) this.#addEnded(workflow);
-  }
-
-  #addEnded({ stream, tenantId, view }: EndedWorkflow): void {
-    const whole = JSON.stringify({ stream, tenantId, view });
-    const json = utf8Bytes(whole) <= ENDED_BYTES_MAX ? whole : JSON.stringify({ stream, tenantId });
-    if (this.#ended.length + json.length > MESSAGE_BYTES_MAX / 2) this.#sendEnded();
-    this.#ended = this.#ended === '' ? json : `${this.#ended},${json}`;
-  }
-
-  #add(event: CommittedText): void {
-    const json = feedText(event);
-    const bytes = utf8Bytes(json) + 1;
-    const pending = this.#pending;
-    if (pending !== undefined && pending.last + 1 === event.position && pending.bytes + bytes <= MESSAGE_BYTES_MAX) {
-      pending.last = event.position;
-      pending.json += `,${json}`;
-      pending.bytes += bytes;
-      return;
+    const [first] = events;
+    if (first === undefined) return;
+    let from = first.position;
+    for (const { texts, count } of packTexts(events.map(feedText))) {
+      this.#send(SUBJECT_FEED, `{"first":${String(from)},"last":${String(from + count - 1)},"events":[${texts}]}`);
+      from += count;
     }
-    if (pending === undefined) setImmediate(() => this.#flush());
-    else this.#send(pending);
-    this.#pending = { first: event.position, last: event.position, json, bytes };
+    for (const { texts } of packTexts(ended.map(endedText))) this.#send(SUBJECT_FEED_ENDED, `[${texts}]`);
   }
 
-  #flush(): void {
-    const pending = this.#pending;
-    this.#pending = undefined;
-    if (pending !== undefined) this.#send(pending);
-    this.#sendEnded();
-  }
-
-  #sendEnded(): void {
-    if (this.#ended !== '' && !this.connection.isClosed()) this.connection.publish(SUBJECT_FEED_ENDED, `[${this.#ended}]`);
-    this.#ended = '';
-  }
-
-  #send({ first, last, json }: Pending): void {
+  #send(subject: string, message: string): void {
     // A closed connection loses the message; listeners see the gap.
-    if (this.connection.isClosed()) return;
-    this.connection.publish(SUBJECT_FEED, `{"first":${String(first)},"last":${String(last)},"events":[${json}]}`);
+    if (!this.connection.isClosed()) this.connection.publish(subject, message);
   }
+}
+
+/** Joins texts with commas into as few messages as their limit allows. */
+function packTexts(texts: readonly string[]): readonly { readonly texts: string; readonly count: number }[] {
+  const packed: { texts: string; count: number }[] = [];
+  let bytes = MESSAGE_BYTES_MAX;
+  for (const text of texts) {
+    const size = utf8Bytes(text) + 1;
+    const last = packed.at(-1);
+    bytes += size;
+    if (last === undefined || bytes > MESSAGE_BYTES_MAX) {
+      packed.push({ texts: text, count: 1 });
+      bytes = size;
+    } else {
+      last.texts += `,${text}`;
+      last.count += 1;
+    }
+  }
+  return packed;
+}
+
+function endedText({ stream, tenantId, view }: EndedWorkflow): string {
+  const whole = JSON.stringify({ stream, tenantId, view });
+  return utf8Bytes(whole) <= ENDED_BYTES_MAX ? whole : JSON.stringify({ stream, tenantId });
 }
 
 /** The JSON of a feed event, without parsing its data. */
