@@ -3,5 +3,6 @@ interface Lock {
 }
 
 export function supportsNode(version: string): boolean;
+export function packagesIn(installed: Lock): number;
 export function installedMatches(lock: Lock, installed: Lock | undefined): boolean;
 export function jestArguments(given: readonly string[]): readonly string[];

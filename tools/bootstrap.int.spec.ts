@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { installedMatches, jestArguments, supportsNode } from './bootstrap.mjs';
+import { installedMatches, jestArguments, packagesIn, supportsNode } from './bootstrap.mjs';
 
 describe('the Node that the bootstrap accepts', () => {
   it.each(['20.19.0', '20.20.2', '22.12.0', '24.11.1'])('is %s', (version) => {
@@ -28,6 +28,19 @@ describe('an installation', () => {
     expect(installedMatches(lock, undefined)).toBe(false);
     expect(installedMatches(lock, { packages: {} })).toBe(false);
     expect(installedMatches(lock, { packages: { 'node_modules/a': { version: '1.0.1' } } })).toBe(false);
+  });
+});
+
+describe('the number of installed packages', () => {
+  it('counts neither ourselves nor the links to our projects', () => {
+    const packages = {
+      '': {},
+      'apps/cli': {},
+      'node_modules/@taskmaster/cli': { link: true },
+      'node_modules/a': {},
+      'node_modules/a/node_modules/b': {},
+    };
+    expect(packagesIn({ packages })).toBe(2);
   });
 });
 

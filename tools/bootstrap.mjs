@@ -58,6 +58,10 @@ export function installedMatches(lock, installed) {
   });
 }
 
+/** How many packages an installation holds; our own projects are links in it, and the lock file also names those of other systems. */
+export const packagesIn = (installed) =>
+  Object.entries(installed.packages).filter(([path, found]) => path.includes('node_modules/') && found.link !== true).length;
+
 /** `--grep text` is what people type; jest calls it `-t`. */
 export function jestArguments(given) {
   return given.flatMap((argument) => {
@@ -156,13 +160,14 @@ async function install() {
   await alone(async () => {
     if (matches()) return;
     const begin = Date.now();
-    say(`installing ${Object.keys(lock.packages).length} packages (npm ci), once; about a minute …`);
+    say('installing the packages (npm ci), once; about a minute …');
     const npm = process.env.npm_execpath?.endsWith('.js') ? [process.execPath, process.env.npm_execpath] : ['npm'];
     const options = ['--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
     const patience = ['--fetch-retries=2', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000'];
     const { code, errors } = await run(npm[0], [...npm.slice(1), 'ci', ...options, ...patience], { keepErrors: true });
     if (code !== 0) throw installationFailed(errors);
-    say(`installed in ${((Date.now() - begin) / 1000).toFixed(0)} s`);
+    const count = existsSync(hidden) ? packagesIn(readJson(hidden)) : 0;
+    say(`installed ${count} packages in ${((Date.now() - begin) / 1000).toFixed(0)} s`);
   });
 }
 

@@ -36,15 +36,25 @@ export function exitCodeOf(error: unknown): ExitCode {
 
 /** What went wrong, in words for people; one line for the cause and one for each thing to mend. */
 export function wordsOf(error: unknown): string {
-  if (error instanceof ProblemError) {
-    const details = (error.problem.errors ?? []).map(({ pointer, parameter, detail }) => `\n  ${pointer ?? parameter ?? ''}: ${detail}`);
-    const allowed = Array.isArray(error.problem['allowedTransitions'])
-      ? `\n  possible from here: ${error.problem['allowedTransitions'].join(', ') || 'nothing'}`
-      : '';
-    const hint = error.status === 401 ? '\n  Give the key with --api-key or TASKMASTER_API_KEY.' : '';
-    return `${error.problem.title}: ${error.problem.detail}${details.join('')}${allowed}${hint}`;
-  }
+  if (error instanceof ProblemError) return problemWords(error);
   if (error instanceof ConnectionError)
     return `${error.message}\n  Start the platform with \`task-master up\`, or say where it is with --url or TASKMASTER_URL.`;
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Title and detail, and what both say only once; for what is not there the detail says it better. */
+function problemWords({ problem, status }: ProblemError): string {
+  const { title, detail, errors = [] } = problem;
+  const headline = isSaidBy(detail, title) ? title : status === 404 ? detail : `${title}: ${detail}`;
+  const places = errors.map((fault) => [fault.pointer ?? fault.parameter, fault.detail].filter(Boolean).join(': '));
+  const allowed = problem['allowedTransitions'];
+  return [
+    headline,
+    ...places.filter((place) => places.length > 1 || !isSaidBy(place, detail)).map((place) => `  ${place}`),
+    ...(Array.isArray(allowed) ? [`  possible from here: ${allowed.join(', ') || 'nothing'}`] : []),
+    ...(status === 401 ? ['  Give the key with --api-key or TASKMASTER_API_KEY.'] : []),
+  ].join('\n');
+}
+
+const plain = (text: string): string => text.toLowerCase().replace(/[.\s]+$/, '');
+const isSaidBy = (text: string, other: string): boolean => text === '' || plain(other).includes(plain(text));

@@ -9,7 +9,7 @@ import {
   type WorkflowId,
 } from '@taskmaster/contracts';
 import type { Identity } from './identity.js';
-import { Problem, type ProblemDetail } from './problem.js';
+import { Problem, unknownWorkflow, type ProblemDetail } from './problem.js';
 
 export type ClientCommand = Extract<Command, { type: ClientCommandType }>;
 
@@ -41,6 +41,8 @@ export async function sendClientCommand(sender: CommandSender, request: ClientRe
     ...(request.traceparent === undefined ? {} : { traceparent: request.traceparent }),
     command: request.command,
   });
+  // The rules know the stream only; the client asked for an id.
+  if (answer.outcome === 'rejected' && answer.code === 'workflow-not-found') throw unknownWorkflow(request.workflowId);
   return acceptedOf(answer, false);
 }
 

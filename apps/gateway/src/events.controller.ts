@@ -5,9 +5,8 @@ import { ListEventsDto, WorkflowIdDto } from './dto/requests.dto.js';
 import { identityOf } from './executions.js';
 import { isConfidential } from './live/event-view.js';
 import { LiveHub } from './live/live-hub.js';
-import { Problem } from './problem.js';
+import { Problem, unknownWorkflow } from './problem.js';
 import { QUERY_ASKER } from './tokens.js';
-import { unknownWorkflow } from './workflows.controller.js';
 
 const PAGE_ITEMS_DEFAULT = 100;
 

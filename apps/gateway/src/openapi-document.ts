@@ -4,7 +4,11 @@ import { ROLE_MATRIX } from './access.js';
 import { describeDtos } from './openapi-schemas.js';
 import { OPERATIONS, SCHEMAS, type OperationNotes } from './openapi-operations.js';
 
-type Operation = Record<string, unknown> & { responses?: Record<string, unknown>; parameters?: unknown[] };
+type Operation = Record<string, unknown> & {
+  responses?: Record<string, unknown>;
+  parameters?: unknown[];
+  requestBody?: { required?: boolean };
+};
 
 /** The API document: routes from the running code, bodies from the validation rules, roles from the matrix, words from one table. */
 export function openApiDocument(app: INestApplication): OpenAPIObject {
@@ -36,25 +40,17 @@ function annotate(route: string, operation: Operation): void {
   operation['summary'] = notes.summary;
   operation['description'] = `${notes.description ?? ''}${rule === 'open' ? ' No key is needed.' : ` Roles: ${rule.join(', ')}.`}`.trim();
   if (rule !== 'open') operation['security'] = [{ apiKey: [] }, { apiKeyHeader: [] }];
-  operation.parameters = [
-    ...(operation.parameters ?? []),
-    ...(notes.headers ?? []).map(({ name, description }) => ({
-      name,
-      in: 'header',
-      required: false,
-      description,
-      schema: { type: 'string' },
-    })),
-  ];
-  operation.responses = {
-    ...notes.responses,
-    ...(rule === 'open'
-      ? {}
-      : {
-          default: {
-            description: 'A refusal',
-            content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-          },
-        }),
-  };
+  if (notes.bodyOptional === true && operation.requestBody !== undefined) operation.requestBody.required = false;
+  operation.parameters = [...(operation.parameters ?? []), ...headersOf(notes)];
+  operation.responses = { ...notes.responses, ...(rule === 'open' ? {} : REFUSAL) };
 }
+
+const headersOf = ({ headers = [] }: OperationNotes): readonly object[] =>
+  headers.map(({ name, description }) => ({ name, in: 'header', required: false, description, schema: { type: 'string' } }));
+
+const REFUSAL = {
+  default: {
+    description: 'A refusal',
+    content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+  },
+};

@@ -6,6 +6,8 @@ export interface OperationNotes {
   readonly summary: string;
   readonly description?: string;
   readonly headers?: readonly { readonly name: string; readonly description: string }[];
+  /** The body may be left out. */
+  readonly bodyOptional?: true;
   readonly responses: Readonly<Record<string, unknown>>;
 }
 
@@ -46,7 +48,7 @@ export const OPERATIONS: Readonly<Record<string, OperationNotes>> = {
     headers: [{ name: 'If-None-Match', description: 'The ETag of what is known.' }],
     responses: { '200': json('The workflow', ref('Workflow')), '304': { description: 'Nothing new' } },
   },
-  'DELETE /api/workflows/:id': { summary: 'Cancel a workflow', headers: [KEY], responses: { '202': accepted } },
+  'DELETE /api/workflows/:id': { summary: 'Cancel a workflow', headers: [KEY], bodyOptional: true, responses: { '202': accepted } },
   'GET /api/workflows/:id/history': {
     summary: 'States and how long they lasted',
     responses: { '200': json('The history', { type: 'object' }) },
@@ -62,8 +64,8 @@ export const OPERATIONS: Readonly<Record<string, OperationNotes>> = {
       },
     },
   },
-  'PUT /api/workflows/:id/pause': { summary: 'Pause a workflow', headers: [KEY], responses: { '200': accepted } },
-  'PUT /api/workflows/:id/resume': { summary: 'Resume a workflow', headers: [KEY], responses: { '200': accepted } },
+  'PUT /api/workflows/:id/pause': { summary: 'Pause a workflow', headers: [KEY], bodyOptional: true, responses: { '200': accepted } },
+  'PUT /api/workflows/:id/resume': { summary: 'Resume a workflow', headers: [KEY], bodyOptional: true, responses: { '200': accepted } },
   'PUT /api/workflows/:id/escalation': {
     summary: 'Answer the open escalation of a workflow: one more fix cycle, or give up',
     headers: [KEY],
@@ -97,6 +99,7 @@ export const OPERATIONS: Readonly<Record<string, OperationNotes>> = {
   },
   'POST /api/audit/verify': {
     summary: 'Check the invariants of the whole log',
+    bodyOptional: true,
     responses: { '200': json('What was checked and found', { type: 'object' }) },
   },
   'GET /livez': { summary: 'Whether the process lives', responses: { '200': json('It does', { type: 'object' }) } },

@@ -51,3 +51,5 @@ export class Problem extends Error {
     super(`${code}: ${detail}`, extras.cause === undefined ? undefined : { cause: extras.cause });
   }
 }
+
+export const unknownWorkflow = (id: string): Problem => new Problem('workflow-not-found', `There is no workflow ${id}.`);

@@ -60,6 +60,27 @@ describe('a refused request', () => {
     expect((document['errors'] as { pointer: string }[]).map((error) => error.pointer)).toContain(pointer);
   });
 
+  it('is told the type first, and no length of what has none', async () => {
+    expect(await refused({ body: { requirement: 7 } })).toMatchObject({
+      detail: '/requirement: requirement must be a string',
+      errors: [{ pointer: '/requirement', detail: 'requirement must be a string' }],
+    });
+    expect(await refused({ body: { requirement: 'x', options: { maxFixCycles: 'two', timeoutMs: 0 } } })).toMatchObject({
+      errors: [
+        { pointer: '/options/timeoutMs', detail: 'timeoutMs must not be less than 1' },
+        { pointer: '/options/maxFixCycles', detail: 'maxFixCycles must be an integer number' },
+      ],
+    });
+  });
+
+  it('is told the name of a wrong parameter, not a place in a body that it does not have', async () => {
+    const wrong = await problem(await call(`${under.url}/api/workflows?limit=0&bogus=1`));
+    const errors = wrong['errors'] as { parameter?: string; pointer?: string }[];
+    expect(errors.map(({ parameter }) => parameter).sort()).toEqual(['bogus', 'limit']);
+    expect(errors.filter(({ pointer }) => pointer !== undefined)).toEqual([]);
+    expect(await problem(await call(`${under.url}/api/workflows/-x`))).toMatchObject({ errors: [{ parameter: 'id' }] });
+  });
+
   it.each(['/api/requirements/parse', '/api/audit/verify', '/api/workflows/execute'])(
     'an unknown field is refused by POST %s',
     async (path) => {
@@ -131,10 +152,14 @@ describe('a refused request', () => {
         status: 404,
         code: 'workflow-not-found',
       });
-    expect(await problem(await call(`${under.url}/api/workflows/wf_unknown`, { method: 'DELETE' }))).toMatchObject({ status: 404 });
+    expect(await problem(await call(`${under.url}/api/workflows/wf_unknown`, { method: 'DELETE' }))).toMatchObject({
+      status: 404,
+      detail: 'There is no workflow wf_unknown.',
+    });
     const wrong = await call(`${under.url}/api/workflows/execute`, { method: 'PUT' });
     expect(wrong.status).toBe(405);
-    expect(wrong.headers.get('allow')).toContain('POST');
+    expect(wrong.headers.get('allow')).toBe('POST');
+    expect((await call(`${under.url}/api/workflows/wf_1`, { method: 'POST' })).headers.get('allow')).toBe('DELETE, GET, HEAD');
   });
 
   it.each(['?limit=0', '?limit=999', '?limit=x', '?bogus=1', '?status=odd'])('refuses the query %s', async (query) => {

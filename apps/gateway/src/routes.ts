@@ -3,6 +3,8 @@ interface KnownRoute {
   readonly method: string;
   readonly pattern: string;
   readonly regex: RegExp;
+  /** How many parts of the pattern take anything. */
+  readonly parameters: number;
 }
 
 const escape = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -19,7 +21,8 @@ export class RouteBook {
   private readonly routes: KnownRoute[] = [];
 
   add(method: string, pattern: string): void {
-    this.routes.push({ method, pattern, regex: regexOf(pattern) });
+    const parameters = pattern.split('/').filter((part) => part.startsWith(':')).length;
+    this.routes.push({ method, pattern, regex: regexOf(pattern), parameters });
   }
 
   /** `GET /api/workflows/:id` for every route, in order of registration. */
@@ -27,9 +30,11 @@ export class RouteBook {
     return this.routes.map((route) => `${route.method} ${route.pattern}`);
   }
 
-  /** Methods of every route that this URL's path fits. */
+  /** Methods of the pattern that this URL's path fits best: `/execute` is itself before it is an `/:id`. */
   methodsOf(url: string): readonly string[] {
     const path = url.split('?', 1)[0] ?? url;
-    return [...new Set(this.routes.filter((route) => route.regex.test(path)).map((route) => route.method))].sort();
+    const fitting = this.routes.filter((route) => route.regex.test(path));
+    const fewest = Math.min(...fitting.map(({ parameters }) => parameters));
+    return [...new Set(fitting.filter(({ parameters }) => parameters === fewest).map(({ method }) => method))].sort();
   }
 }

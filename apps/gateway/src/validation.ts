@@ -1,4 +1,4 @@
-import { ValidationPipe, type ValidationError } from '@nestjs/common';
+import { ValidationPipe, type ArgumentMetadata, type PipeTransform, type ValidationError } from '@nestjs/common';
 import { useContainer } from 'class-validator';
 import { Problem, type ProblemDetail } from './problem.js';
 
@@ -7,14 +7,38 @@ export const FAULTS_NAMED_MAX = 50;
 
 const escapePointer = (name: string): string => String(name).replaceAll('~', '~0').replaceAll('/', '~1');
 
-/** Flattens what class-validator found into JSON pointers, in its order. */
-export function detailsOf(errors: readonly ValidationError[]): readonly ProblemDetail[] {
+/** A value of another type than this has no length and no pattern to speak of, so nothing else is said of it. */
+const TYPE_CONSTRAINTS: ReadonlySet<string> = new Set([
+  'whitelistValidation',
+  'isString',
+  'isInt',
+  'isBoolean',
+  'isArray',
+  'isObject',
+  'nestedValidation',
+]);
+
+/** The type first and alone, when that is wrong; else in the order of the rules (class-validator collects them from the last). */
+function faultsOf(constraints: Readonly<Record<string, string>>): readonly string[] {
+  const wrongType = Object.keys(constraints).find((name) => TYPE_CONSTRAINTS.has(name));
+  const fault = wrongType === undefined ? undefined : constraints[wrongType];
+  return fault === undefined ? Object.values(constraints).reverse() : [fault];
+}
+
+/** Where a fault is: a JSON pointer into the body, or the name of a parameter of the query or the path. */
+type Locate = (path: readonly string[]) => Omit<ProblemDetail, 'detail'>;
+
+export const inBody: Locate = (path) => ({ pointer: path.map((name) => `/${escapePointer(name)}`).join('') });
+export const inParameters: Locate = (path) => ({ parameter: path.join('.') });
+
+/** Flattens what class-validator found, in its order. */
+export function detailsOf(errors: readonly ValidationError[], locate: Locate = inBody): readonly ProblemDetail[] {
   const details: ProblemDetail[] = [];
-  const open = errors.map((error) => ({ error, at: '' })).reverse();
+  const open = errors.map((error) => ({ error, at: [] as readonly string[] })).reverse();
   for (let next = open.pop(); next !== undefined && details.length < FAULTS_NAMED_MAX; next = open.pop()) {
-    const pointer = `${next.at}/${escapePointer(next.error.property)}`;
-    for (const detail of Object.values(next.error.constraints ?? {})) details.push({ pointer, detail });
-    for (const child of [...(next.error.children ?? [])].reverse()) open.push({ error: child, at: pointer });
+    const path = [...next.at, String(next.error.property)];
+    for (const detail of faultsOf(next.error.constraints ?? {})) details.push({ ...locate(path), detail });
+    for (const child of [...(next.error.children ?? [])].reverse()) open.push({ error: child, at: path });
   }
   return details;
 }
@@ -36,8 +60,7 @@ class ValidatorContainer {
 }
 useContainer(new ValidatorContainer());
 
-/** Every body, query and path goes through this: unknown fields are refused, nothing is converted silently. */
-export const edgeValidation = (): ValidationPipe =>
+const pipeFor = (locate: Locate): ValidationPipe =>
   new ValidationPipe({
     transform: true,
     whitelist: true,
@@ -45,11 +68,19 @@ export const edgeValidation = (): ValidationPipe =>
     forbidUnknownValues: true,
     validationError: { target: false, value: false },
     exceptionFactory: (errors) => {
-      const details = detailsOf(errors);
-      return new Problem(
-        'invalid-request',
-        details[0] === undefined ? 'The request is not valid.' : `${details[0].pointer ?? ''}: ${details[0].detail}`,
-        { errors: details },
-      );
+      const details = detailsOf(errors, locate);
+      const [first] = details;
+      const detail = first === undefined ? 'The request is not valid.' : `${first.pointer ?? first.parameter ?? ''}: ${first.detail}`;
+      return new Problem('invalid-request', detail, { errors: details });
     },
   });
+
+/** Every body, query and path goes through this: unknown fields are refused, nothing is converted silently. */
+export function edgeValidation(): PipeTransform {
+  const body = pipeFor(inBody);
+  const parameters = pipeFor(inParameters);
+  return {
+    transform: (value: unknown, metadata: ArgumentMetadata): unknown =>
+      (metadata.type === 'body' ? body : parameters).transform(value, metadata),
+  };
+}

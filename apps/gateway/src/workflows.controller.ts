@@ -6,7 +6,7 @@ import { ExecuteWorkflowDto } from './dto/execute-workflow.dto.js';
 import { ListWorkflowsDto, ReasonDto, ResolveEscalationDto, WorkflowIdDto } from './dto/requests.dto.js';
 import { traceOf } from './edge.js';
 import { Executions, idempotencyKeyOf, identityOf, waitSecondsOf } from './executions.js';
-import { Problem } from './problem.js';
+import { unknownWorkflow } from './problem.js';
 import { COMMAND_SENDER, QUERY_ASKER, REQUEST_DEFAULTS } from './tokens.js';
 import { workflowRequestOf, type RequestDefaults } from './workflow-request.js';
 
@@ -146,8 +146,6 @@ export class WorkflowsController {
     return view;
   }
 }
-
-export const unknownWorkflow = (id: string): Problem => new Problem('workflow-not-found', `There is no workflow ${id}.`);
 
 function workflowIdFrom(text: string): WorkflowId {
   const id = parseWorkflowId(text);

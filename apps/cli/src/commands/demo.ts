@@ -11,6 +11,7 @@ import { ensureDataDirectory, explainBrokenPlace, listenForInterruption, type Pl
 import { followRun } from '../run/follow.js';
 import type { Run } from '../run/run.js';
 import { durationText, harmless, painter } from '../terminal.js';
+import { STOPPING } from './up.js';
 
 const REQUIREMENT =
   'Create a REST API for user management with authentication, including login, registration, and password reset functionality';
@@ -33,7 +34,9 @@ interface Delivery {
 
 /** Starts a platform of its own, hands it a requirement for a sample or for a clone of somebody's repository, and shows how it becomes a merged change. */
 export async function demo(options: DemoOptions, around: Surroundings): Promise<ExitCode> {
-  const interruption = listenForInterruption();
+  const interruption = listenForInterruption(() => {
+    around.terminal.talk(STOPPING);
+  });
   const { signal } = interruption;
   try {
     return await demonstrate(options, signal, around);
@@ -153,7 +156,12 @@ async function conclude(
   if (options.json === true) terminal.out(`${JSON.stringify(resultOf(delivery, merged))}\n`);
   else {
     const result = merged === undefined ? failureLines(run, around) : await mergeLines(delivery.repository, merged, around);
-    const lines = [...result, '', ...facts(delivery, platform, broken), ...whereNext(delivery, platform, options)];
+    const lines = [
+      ...result,
+      '',
+      ...facts(delivery, platform, broken),
+      ...whereNext(delivery, platform, { keep: options.keep === true, merged: merged !== undefined }),
+    ];
     terminal.out(`${lines.join('\n')}\n`);
   }
   return merged !== undefined && broken === 0 ? EXIT.ok : EXIT.failed;
@@ -212,21 +220,28 @@ function facts({ run, repository, elapsedMs, report }: Delivery, platform: Platf
   ];
 }
 
-function whereNext({ run, repository }: Delivery, platform: Platform, options: DemoOptions): readonly string[] {
-  const { clonedFrom, path, branch } = repository;
-  const fetch =
-    clonedFrom === undefined || clonedFrom.includes('://')
-      ? `git clone ${path} ${basename(path, '.git')}`
-      : `git -C ${clonedFrom} fetch ${path} ${branch}:taskmaster-${branch}`;
-  const start = options.keep === true ? [] : [`  npx task-master up --data ${platform.data}    then, in another terminal:`];
+function whereNext(
+  { run, repository }: Delivery,
+  platform: Platform,
+  how: { readonly keep: boolean; readonly merged: boolean },
+): readonly string[] {
+  const start = how.keep ? [] : [`  npx task-master up --data ${platform.data}    then, in another terminal:`];
   return [
     '',
     'look further:',
-    `  ${fetch}`,
-    `  git -C ${path} log --graph --stat ${branch}`,
+    ...(how.merged ? howToFetch(repository) : []),
     ...start,
     `  npx task-master workflow show ${run.workflowId} --data ${platform.data}`,
     `  npx task-master workflow events ${run.workflowId} --data ${platform.data}`,
     `  npx task-master audit verify --data ${platform.data}`,
   ];
+}
+
+/** What was merged, as a checkout or as a branch of the repository it was cloned from. */
+function howToFetch({ clonedFrom, path, branch }: DemoRepository): readonly string[] {
+  const fetch =
+    clonedFrom === undefined || clonedFrom.includes('://')
+      ? `git clone ${path} ${basename(path, '.git')}`
+      : `git -C ${clonedFrom} fetch ${path} ${branch}:taskmaster-${branch}`;
+  return [`  ${fetch}`, `  git -C ${path} log --graph --stat ${branch}`];
 }

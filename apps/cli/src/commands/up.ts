@@ -11,9 +11,14 @@ export interface UpOptions {
   readonly simulated?: boolean;
 }
 
+/** Said at once after Ctrl-C, on a line of its own: the terminal has echoed it. */
+export const STOPPING = '\nstopping; running work is kept …\n';
+
 /** Starts the platform and stays until Ctrl-C or until it cannot be kept running. */
 export async function up(options: UpOptions, around: Surroundings): Promise<ExitCode> {
-  const interruption = listenForInterruption();
+  const interruption = listenForInterruption(() => {
+    around.terminal.talk(STOPPING);
+  });
   try {
     const platform = await startPlatform({
       env: around.env,
@@ -32,8 +37,9 @@ export async function up(options: UpOptions, around: Surroundings): Promise<Exit
     around.terminal.talk('stopped; everything is kept, `task-master up` goes on from here\n');
     return EXIT.ok;
   } catch (error) {
-    if (interruption.signal.aborted && isInterruption(error, interruption.signal)) return EXIT.interrupted;
-    throw error;
+    if (!interruption.signal.aborted || !isInterruption(error, interruption.signal)) throw error;
+    around.terminal.talk('stopped before it had started\n');
+    return EXIT.interrupted;
   } finally {
     interruption.dispose();
   }

@@ -5,11 +5,16 @@ export interface Interruption {
   dispose(): void;
 }
 
-/** Listens from now on. Further signals while things are being stopped change nothing: stopping has a limit of its own. */
-export function listenForInterruption(): Interruption {
+/**
+ * Listens from now on; `onFirst` is told at once, so that a person is not left to wonder. Further signals while things are being stopped
+ * change nothing: stopping has a limit of its own.
+ */
+export function listenForInterruption(onFirst?: () => void): Interruption {
   const controller = new AbortController();
   const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   const onSignal = (name: NodeJS.Signals): void => {
+    if (controller.signal.aborted) return;
+    onFirst?.();
     controller.abort(new Interrupted(name));
   };
   for (const name of names) process.on(name, onSignal);
