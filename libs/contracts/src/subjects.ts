@@ -16,13 +16,15 @@ export const subjectOfDeadLetter = (consumer: string): string => `tm.dlq.${consu
 export const workStreamOf = (epoch: number): string => `TM_WORK_${String(epoch)}`;
 export const WORK_STREAM_PATTERN = /^TM_WORK_(\d+)$/;
 
-/** Durable consumers, `<service>_<purpose>`; one filter each. */
+/**
+ * Durable consumers, `<service>_<purpose>`; one filter each. Each has a reader: what a consumer has not answered is never purged, so one
+ * that nobody reads would let the stream grow to its limit.
+ */
 export const CONSUMERS = [
   { name: 'nlp-service_interpret', group: 'requirements' },
   { name: 'agent-coordinator_assign', group: 'agent' },
   { name: 'agent-coordinator_command', group: 'command' },
   { name: 'agent-coordinator_change', group: 'change' },
-  { name: 'state-service_wait', group: 'state' },
 ] as const satisfies readonly { readonly name: string; readonly group: KindGroup }[];
 export type ConsumerName = (typeof CONSUMERS)[number]['name'];
 
