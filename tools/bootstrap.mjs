@@ -263,6 +263,7 @@ const SCRIPTS = {
   'test:performance': program('tests', 'dist', 'performance', 'main.js'),
   'bench:hops': program('tests', 'dist', 'performance', 'hops', 'main.js'),
   'test:torture': program('tests', 'dist', 'torture', 'main.js'),
+  torture: program('tests', 'dist', 'torture', 'torture.js'),
 };
 
 async function main([name, ...given]) {

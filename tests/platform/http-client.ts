@@ -9,7 +9,7 @@ export interface HttpClient {
   call(
     method: string,
     path: string,
-    options?: { readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> },
+    options?: { readonly body?: unknown; readonly headers?: Readonly<Record<string, string>>; readonly timeoutMs?: number },
   ): Promise<HttpAnswer>;
   close(): void;
 }
@@ -22,7 +22,7 @@ export function httpClient(address: string, apiKey: string): HttpClient {
   const { hostname, port } = new URL(address);
   const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_MAX });
   return {
-    call: (method, path, { body, headers = {} } = {}) =>
+    call: (method, path, { body, headers = {}, timeoutMs = REQUEST_MS_MAX } = {}) =>
       new Promise((resolve, reject) => {
         const text = body === undefined ? undefined : JSON.stringify(body);
         const content = text === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) };
@@ -42,9 +42,7 @@ export function httpClient(address: string, apiKey: string): HttpClient {
             response.on('error', reject);
           },
         );
-        sent.setTimeout(REQUEST_MS_MAX, () =>
-          sent.destroy(new Error(`no answer to ${method} ${path} within ${String(REQUEST_MS_MAX)} ms`)),
-        );
+        sent.setTimeout(timeoutMs, () => sent.destroy(new Error(`no answer to ${method} ${path} within ${String(timeoutMs)} ms`)));
         sent.on('error', reject);
         sent.end(text);
       }),

@@ -2,13 +2,21 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Platform, PlatformOptions } from '../../apps/cli/dist/platform/index.js';
+import type { Interruption, Platform, PlatformOptions, PlatformProcess } from '../../apps/cli/dist/platform/index.js';
 
-export type { Platform };
+export type { Interruption, Platform, PlatformProcess };
 
 interface PlatformModule {
   readonly startPlatform: (options: PlatformOptions) => Promise<Platform>;
+  readonly listenForInterruption: () => Interruption;
 }
+
+/** The platform as it was built; the type-checker knows it, and nothing of it is loaded before it is used. */
+const platformModule = async (): Promise<PlatformModule> =>
+  (await import(pathToFileURL(resolve('apps/cli/dist/platform/index.js')).href)) as PlatformModule;
+
+/** Ctrl-C, or a request to end, from now on. */
+export const listenForInterruption = async (): Promise<Interruption> => (await platformModule()).listenForInterruption();
 
 export interface PlatformUnderTest extends Platform {
   /** Stops everything and removes the data. */
@@ -19,7 +27,7 @@ export interface PlatformUnderTest extends Platform {
 export async function startPlatformUnderTest(
   options: Omit<PlatformOptions, 'env' | 'data' | 'port'> & { readonly env?: Record<string, string> },
 ): Promise<PlatformUnderTest> {
-  const { startPlatform } = (await import(pathToFileURL(resolve('apps/cli/dist/platform/index.js')).href)) as PlatformModule;
+  const { startPlatform } = await platformModule();
   const data = await mkdtemp(join(tmpdir(), 'taskmaster-under-test-'));
   const env = { ...withoutOurs(process.env), NODE_ENV: 'production', LOG_LEVEL: 'warn', NLP_PROVIDER: 'offline', ...options.env };
   const remove = (): Promise<void> => rm(data, { recursive: true, force: true });

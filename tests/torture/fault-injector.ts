@@ -1,0 +1,200 @@
+import { cpSync, existsSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { CONSUMERS, WORK_STREAM_PATTERN } from '@taskmaster/contracts';
+import { connectBroker } from '@taskmaster/messaging';
+import { isAlive, isSameProcess, signalProcess } from '@taskmaster/provision';
+import { eventually, type SeededRandom } from '@taskmaster/testing';
+import pg from 'pg';
+import type { PlatformUnderTest, PlatformProcess } from '../platform/platform-under-test.js';
+import type { Entry, Fault } from './schedule.js';
+
+type Broker = Awaited<ReturnType<typeof connectBroker>>;
+
+const COPIES_MAX = 5;
+/** A process that is just being started again is waited for; the fault is left out when it takes longer. */
+const THERE_MS_MAX = 5_000;
+const GONE_MS_MAX = 10_000;
+const FORGET_MS_MAX = 1_000;
+const LEADERS = "select pid, application_name as name from pg_stat_activity where application_name like 'taskmaster leader %'";
+const END_SESSIONS = 'select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1';
+
+/** Does to a platform what a schedule says, and undoes what can be undone. */
+export class FaultInjector {
+  /** How often each kind was done; what could not be done is not counted. */
+  readonly counts: Record<string, number> = {};
+  private readonly asleep = new Map<PlatformProcess, NodeJS.Timeout>();
+  private copies: string[] = [];
+  private copied = 0;
+  private broker: Promise<Broker> | undefined;
+  private isOver = false;
+
+  constructor(
+    private readonly platform: PlatformUnderTest,
+    private readonly random: SeededRandom,
+    private readonly say: (text: string) => void,
+  ) {}
+
+  async do(entry: Entry): Promise<void> {
+    if (this.isOver) return;
+    if (entry.kind === 'copy') {
+      await this.copy();
+      return;
+    }
+    if (await this.inflict(entry)) this.counts[entry.kind] = (this.counts[entry.kind] ?? 0) + 1;
+  }
+
+  /** Wakes what sleeps; nothing more is done from here on. */
+  heal(): void {
+    this.isOver = true;
+    for (const [process, timer] of this.asleep) {
+      clearTimeout(timer);
+      signalProcess(process.pid, 'SIGCONT');
+    }
+    this.asleep.clear();
+  }
+
+  async close(): Promise<void> {
+    this.heal();
+    await (await this.broker)?.close();
+  }
+
+  /** @returns whether it was done */
+  private inflict(fault: Fault): Promise<boolean> {
+    switch (fault.kind) {
+      case 'kill':
+        return this.kill(fault.target);
+      case 'pause':
+        return this.pause(fault.target, fault.forMs);
+      case 'pause-leader':
+        return this.pauseLeader(fault.forMs, fault.losesLock);
+      case 'postgres-stop':
+        // To the postmaster this is "immediate": it ends without a checkpoint, and recovers when it starts.
+        return this.kill('Postgres', 'SIGQUIT');
+      case 'nats-kill':
+        return this.kill('NATS');
+      case 'nats-wipe':
+        return this.exchangeDisk(undefined);
+      case 'nats-rollback':
+        return this.rollBack(fault.copiesAgo);
+      case 'forget':
+        return this.forget(fault.messages, fault.acknowledges);
+    }
+  }
+
+  private async running(name: string): Promise<PlatformProcess | undefined> {
+    const find = (): PlatformProcess | undefined => this.platform.processes().find((process) => process.name === name);
+    return eventually(find, { deadlineMs: THERE_MS_MAX, what: `a running ${name}` }).catch(() => undefined);
+  }
+
+  private async kill(name: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<boolean> {
+    const process = await this.running(name);
+    if (process === undefined || this.isOver) return false;
+    this.say(`${signal} to ${name}`);
+    signalProcess(process.pid, signal);
+    return true;
+  }
+
+  private async pause(name: string, forMs: number): Promise<boolean> {
+    const process = await this.running(name);
+    if (process === undefined || this.isOver || this.asleep.has(process)) return false;
+    this.say(`${name} sleeps for ${String(forMs)} ms`);
+    signalProcess(process.pid, 'SIGSTOP');
+    const wake = async (): Promise<void> => {
+      this.asleep.delete(process);
+      if (await isSameProcess(process)) signalProcess(process.pid, 'SIGCONT');
+    };
+    this.asleep.set(
+      process,
+      setTimeout(() => void wake(), forMs),
+    );
+    return true;
+  }
+
+  /** The database session that holds the leader's lock names its process. */
+  private async pauseLeader(forMs: number, losesLock: boolean): Promise<boolean> {
+    const leader = await this.ask<{ readonly name: string }>(LEADERS);
+    const session = leader[0]?.name;
+    const process = this.platform.processes().find(({ pid }) => session === `taskmaster leader ${String(pid)}`);
+    if (session === undefined || process === undefined || !(await this.pause(process.name, forMs))) return false;
+    if (losesLock) await this.ask(END_SESSIONS, [session]);
+    return true;
+  }
+
+  private async ask<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
+    const client = new pg.Client({ connectionString: this.platform.databaseUrl, connectionTimeoutMillis: 2_000 });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      return (await client.query<Row>(text, [...values])).rows;
+    } catch {
+      // Postgres is being started again.
+      return [];
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+  }
+
+  private get disk(): string {
+    return join(this.platform.data, 'nats', 'jetstream');
+  }
+
+  /** Copies the broker's disk while the broker holds still. */
+  private async copy(): Promise<void> {
+    const process = await this.running('NATS');
+    if (process === undefined || this.isOver || [...this.asleep.keys()].some(({ pid }) => pid === process.pid) || !existsSync(this.disk))
+      return;
+    const place = join(this.platform.data, 'nats', `copy-${String((this.copied += 1))}`);
+    signalProcess(process.pid, 'SIGSTOP');
+    try {
+      cpSync(this.disk, place, { recursive: true });
+    } finally {
+      if (await isSameProcess(process)) signalProcess(process.pid, 'SIGCONT');
+    }
+    this.copies.push(place);
+    for (const old of this.copies.splice(0, Math.max(0, this.copies.length - COPIES_MAX))) rmSync(old, { recursive: true, force: true });
+  }
+
+  private async rollBack(copiesAgo: number): Promise<boolean> {
+    const place = this.copies.at(-Math.min(copiesAgo, this.copies.length));
+    return place === undefined ? false : this.exchangeDisk(place);
+  }
+
+  /** Kills the broker and gives it another disk before its supervisor can start it again. */
+  private async exchangeDisk(copy: string | undefined): Promise<boolean> {
+    const process = await this.running('NATS');
+    if (process === undefined || this.isOver) return false;
+    const fresh = join(this.platform.data, 'nats', 'next');
+    rmSync(fresh, { recursive: true, force: true });
+    if (copy !== undefined) cpSync(copy, fresh, { recursive: true });
+    this.say(copy === undefined ? 'NATS loses its disk' : `NATS goes back to ${copy.split('/').at(-1) ?? ''}`);
+    signalProcess(process.pid, 'SIGKILL');
+    await eventually(async () => !(await isAlive(process.pid)), { deadlineMs: GONE_MS_MAX, what: 'the end of NATS' });
+    const gone = join(this.platform.data, 'nats', `gone-${String(performance.now())}`);
+    if (existsSync(this.disk)) renameSync(this.disk, gone);
+    if (copy !== undefined) renameSync(fresh, this.disk);
+    rmSync(gone, { recursive: true, force: true });
+    return true;
+  }
+
+  /** Takes messages as a worker does and either says nothing about them or says that they are done. */
+  private async forget(messages: number, acknowledges: boolean): Promise<boolean> {
+    this.broker ??= connectBroker({ url: this.platform.natsUrl, name: 'forgetful worker' });
+    const broker = await this.broker;
+    let taken = 0;
+    try {
+      const manager = await broker.jetstreamManager({ checkAPI: false, timeout: FORGET_MS_MAX });
+      const streams = (await manager.streams.names().next()).filter((name) => WORK_STREAM_PATTERN.test(name));
+      const consumer = await broker
+        .jetstream({ timeout: FORGET_MS_MAX })
+        .consumers.get(streams.at(-1) ?? '', this.random.pick(CONSUMERS).name);
+      for await (const message of await consumer.fetch({ max_messages: messages, expires: FORGET_MS_MAX })) {
+        taken += 1;
+        if (acknowledges) message.ack();
+      }
+    } catch {
+      // The broker or its stream is just not there.
+    }
+    if (taken > 0) this.say(`a worker forgot ${String(taken)} messages${acknowledges ? ' and said that they are done' : ''}`);
+    return taken > 0;
+  }
+}

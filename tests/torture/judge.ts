@@ -1,0 +1,129 @@
+import { checkRecords, createClient } from '@taskmaster/client';
+import { HEADER_UPTO, WORK_STREAM_PATTERN, type LogReport, type WorkflowView } from '@taskmaster/contracts';
+import { connectBroker } from '@taskmaster/messaging';
+import type { ClientRecord } from '@taskmaster/proof';
+import { eventually, type TestRepository } from '@taskmaster/testing';
+import type { HttpClient } from '../platform/http-client.js';
+import type { PlatformUnderTest } from '../platform/platform-under-test.js';
+import type { Accepted } from './crowd.js';
+import type { Follower } from './follower.js';
+import { LogChecks } from './log-checks.js';
+import { judgeRepository } from './repository-checks.js';
+
+/** A platform that has drained, and what is known of it from outside. */
+export interface Case {
+  readonly platform: PlatformUnderTest;
+  readonly gateway: HttpClient;
+  readonly followers: readonly Follower[];
+  readonly records: readonly ClientRecord[];
+  readonly accepted: readonly Accepted[];
+  readonly views: ReadonlyMap<string, WorkflowView>;
+  readonly repositories: readonly TestRepository[];
+}
+
+const CATCH_UP_MS_MAX = 60_000;
+const QUIET_MS_MAX = 60_000;
+
+/** A sentence for everything that does not hold, and where the log ended. */
+export async function judge(it: Case): Promise<{ readonly head: number; readonly violations: readonly string[] }> {
+  const log = new LogChecks(it.platform.databaseUrl);
+  try {
+    const head = await log.head();
+    const violations = [
+      ...(await judgeFeeds(it.followers, head)),
+      ...judgeEnds(it),
+      ...(await judgeRecords(it, log)),
+      ...(await judgeLog(it.gateway, log)),
+      ...(await judgeStream(it.platform.natsUrl, log)),
+      ...(await judgeMerges(it, log)),
+    ];
+    return { head: await log.head(), violations };
+  } finally {
+    await log.close();
+  }
+}
+
+/** Whoever follows has seen everything in the end; what was seen is judged with the records. */
+async function judgeFeeds(followers: readonly Follower[], head: number): Promise<readonly string[]> {
+  const hasAll = (): boolean => followers.every(({ position }) => position >= head);
+  return eventually(hasAll, { deadlineMs: CATCH_UP_MS_MAX, what: `every live feed's arrival at ${String(head)}` }).then(
+    () => [],
+    (error: unknown) => [
+      `${(error as Error).message}: ${followers.map(({ position, fault }) => `${String(position)} ${fault === undefined ? '' : String(fault)}`).join(', ')}`,
+    ],
+  );
+}
+
+const judgeEnds = ({ accepted, views }: Case): readonly string[] =>
+  accepted.flatMap(({ id, shape, ends, cancelled }) => {
+    const view = views.get(id);
+    if (view?.outcome === undefined || ends.includes(view.outcome) || (cancelled && view.outcome === 'cancelled')) return [];
+    return [`${shape} ${id} ended ${view.outcome}, not ${ends.join(' or ')}: ${view.reason ?? 'no reason'}`];
+  });
+
+/** Invariant 4, judged by the same code as `task-master audit verify --records`; and nothing is in the log that nobody asked for. */
+async function judgeRecords({ platform, records, accepted }: Case, log: LogChecks): Promise<readonly string[]> {
+  const client = createClient({ baseUrl: platform.address, apiKey: platform.apiKey });
+  const { violations } = await checkRecords(client, records);
+  const requested = await log.requestedWorkflows();
+  const asked = new Set(accepted.map(({ id }) => id));
+  const strangers = [...requested].filter((id) => !asked.has(id)).map((id) => `workflow ${id} is in the log and nobody was told so`);
+  return [...violations, ...strangers];
+}
+
+/** Every invariant that the log, its rows and the broker's evidence show. */
+export async function judgeLog(gateway: HttpClient, log: LogChecks): Promise<readonly string[]> {
+  const violations = (await log.repeatedAttempts()).map(
+    ({ stream, step, attempt, starts, settlements }) =>
+      `${stream}: attempt ${String(attempt)} of ${step} was started ${String(starts)} and settled ${String(settlements)} times`,
+  );
+  const { status, body } = await gateway.call('POST', '/api/audit/verify', { body: {} });
+  if (status >= 300) return [...violations, `the invariants could not be checked: ${JSON.stringify(body)}`];
+  const { invariants } = body as LogReport;
+  if (invariants.length === 0) violations.push('no invariant was checked');
+  for (const { number, name, violations: found } of invariants) {
+    for (const violation of found) violations.push(`invariant ${String(number)} (${name}): ${violation}`);
+  }
+  return violations;
+}
+
+/** Invariant 11: after quiet the one stream has no hole, ends at the head, and everything in it is answered. */
+async function judgeStream(url: string, log: LogChecks): Promise<readonly string[]> {
+  const broker = await connectBroker({ url, name: 'judge' });
+  try {
+    const manager = await broker.jetstreamManager({ checkAPI: false, timeout: 2_000 });
+    const look = async (): Promise<string | undefined> => {
+      const names = (await manager.streams.names().next()).filter((name) => WORK_STREAM_PATTERN.test(name));
+      const [name = ''] = names;
+      if (names.length !== 1) return `there are the streams ${names.join(', ')}`;
+      const { state } = await manager.streams.info(name);
+      if (state.messages !== state.last_seq - state.first_seq + 1) return `${name} has a hole`;
+      const last = await manager.streams.getMessage(name, { seq: state.last_seq });
+      const [upto, head] = [Number(last.header.get(HEADER_UPTO)), await log.head()];
+      if (upto !== head) return `${name} ends at position ${String(upto)}, the log at ${String(head)}`;
+      for (const consumer of await manager.consumers.list(name).next()) {
+        if (consumer.num_pending + consumer.num_ack_pending > 0) return `${consumer.name} has unanswered messages`;
+      }
+      return undefined;
+    };
+    let found: string | undefined = 'nothing was looked at';
+    const isRight = async (): Promise<boolean> => (found = await look()) === undefined;
+    return await eventually(isRight, { deadlineMs: QUIET_MS_MAX, what: 'a stream that ends at the head' }).then(
+      () => [],
+      (error: unknown) => [`invariant 11: ${(error as Error).message}; ${found ?? ''}`],
+    );
+  } finally {
+    await broker.close();
+  }
+}
+
+async function judgeMerges({ repositories, accepted, views }: Case, log: LogChecks): Promise<readonly string[]> {
+  const found = repositories.map((repository) => {
+    const delivered = accepted.flatMap(({ id, repository: target }) => {
+      const view = views.get(id);
+      return target === repository && view?.outcome === 'completed' ? [{ id, view }] : [];
+    });
+    return judgeRepository(repository, delivered, log);
+  });
+  return (await Promise.all(found)).flat();
+}
