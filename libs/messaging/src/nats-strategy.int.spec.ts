@@ -172,10 +172,10 @@ describe('FeedListener', () => {
     const feed = new FeedPublisher(connection);
     feed.publish([event(1), event(2)]);
     feed.publish([event(3)]);
-    await eventually(() => seen.length === 1);
+    await eventually(() => seen.length === 2);
     feed.publish([event(6)]);
-    await eventually(() => seen.length === 3);
-    expect(seen).toEqual([[1, 2, 3], { first: 4, last: 5 }, [6]]);
+    await eventually(() => seen.length === 4);
+    expect(seen).toEqual([[1, 2], [3], { first: 4, last: 5 }, [6]]);
     listener.stop();
   });
 });
