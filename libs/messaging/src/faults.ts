@@ -17,11 +17,14 @@ export class LogRegressed extends Fault {
   readonly code = 'log-regressed';
   readonly retryable = false;
 
-  constructor(
-    readonly published: number,
-    readonly head: number,
-  ) {
-    super(`position ${String(published)} was published, but the log ends at ${String(head)}`);
+  /** A position that was published and is not in the log. */
+  static at(published: number, head: number): LogRegressed {
+    return new LogRegressed(`position ${String(published)} was published, but the log ends at ${String(head)}`);
+  }
+
+  /** An epoch that was begun and that the log does not remember. */
+  static beforeEpoch(begun: number, known: number): LogRegressed {
+    return new LogRegressed(`epoch ${String(begun)} of the work stream was begun, but the log only knows of ${String(known)}`);
   }
 }
 

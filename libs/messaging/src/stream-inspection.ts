@@ -22,7 +22,7 @@ const lost = (loss: StreamLoss): Inspection => ({ kind: 'lost', loss });
 
 /** Compares an epoch's stream with what is known of it. `upto` 0 means that no marker closed its beginning. @throws LogRegressed */
 export async function inspectStream(manager: JetStreamManager, evidence: Evidence): Promise<Inspection> {
-  if (evidence.acknowledgedUpto > evidence.head) throw new LogRegressed(evidence.acknowledgedUpto, evidence.head);
+  if (evidence.acknowledgedUpto > evidence.head) throw LogRegressed.at(evidence.acknowledgedUpto, evidence.head);
   const stream = workStreamOf(evidence.epoch);
   const state = (await absentAsUndefined(manager.streams.info(stream)))?.state;
   if (state === undefined) return lost('stream-missing');
@@ -38,7 +38,7 @@ async function inspectLastMessage(manager: JetStreamManager, evidence: Evidence,
   if (last === undefined) return lost('last-message-missing');
   const upto = Number(last.header.get(HEADER_UPTO) || Number.NaN);
   if (!Number.isSafeInteger(upto) || Number(last.header.get(HEADER_EPOCH)) !== evidence.epoch) return lost('not-ours');
-  if (upto > evidence.head) throw new LogRegressed(upto, evidence.head);
+  if (upto > evidence.head) throw LogRegressed.at(upto, evidence.head);
   return upto < evidence.acknowledgedUpto ? lost('tail-lost') : { kind: 'intact', sequence, upto };
 }
 

@@ -1,19 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import {
-  CONSUMERS,
-  deriveUuid,
-  HEADER_AFTER,
-  HEADER_UPTO,
-  workStreamOf,
-  type Notice,
-  type NoticeMessage,
-  type StepKind,
-} from '@taskmaster/contracts';
+import { CONSUMERS, workStreamOf } from '@taskmaster/contracts';
 import { eventually, startBroker, type TestBroker } from '@taskmaster/testing';
 import type { JetStreamManager, NatsConnection } from 'nats';
 import { InMemoryLog } from './in-memory-log.js';
 import { connectBroker, LogRegressed, TopologyDiffers, WorkStream, WorkStreamLost, type WorkStreamPoint } from './index.js';
 import { ensureTopology, existingEpochs, STREAM_SETTINGS_DEFAULT } from './topology.js';
+import { notice, notices, storedIn, type Stored } from './work-stream.fixture.js';
 
 let broker: TestBroker;
 let connection: NatsConnection;
@@ -30,42 +22,6 @@ afterEach(async () => {
   await connection.close();
   await broker.stop();
 });
-
-const notice = (n: number, kind: StepKind = 'command.run'): Omit<Notice, 'position'> => ({
-  eventId: deriveUuid('event', String(n)) as Notice['eventId'],
-  tenantId: 'default' as Notice['tenantId'],
-  workflowId: `wf_${String(n)}` as Notice['workflowId'],
-  stepId: 'a' as Notice['stepId'],
-  attempt: 1,
-  kind,
-  input: {},
-  correlationId: 'spec',
-});
-
-const notices = (from: number, count: number, kind?: StepKind): Omit<Notice, 'position'>[] =>
-  Array.from({ length: count }, (_, index) => notice(from + index, kind));
-
-interface Stored {
-  readonly after: number;
-  readonly upto: number;
-  readonly positions: readonly number[];
-}
-
-async function stored(epoch: number): Promise<readonly Stored[]> {
-  const stream = workStreamOf(epoch);
-  const { state } = await manager.streams.info(stream);
-  const found: Stored[] = [];
-  for (let seq = state.first_seq; seq <= state.last_seq; seq += 1) {
-    const { header, data } = await manager.streams.getMessage(stream, { seq });
-    const { notices: held } = JSON.parse(new TextDecoder().decode(data)) as NoticeMessage;
-    found.push({
-      after: Number(header.get(HEADER_AFTER)),
-      upto: Number(header.get(HEADER_UPTO)),
-      positions: held.map(({ position }) => position),
-    });
-  }
-  return found;
-}
 
 /** Invariant 11, and that nothing is missing. */
 function expectWholeCover(found: readonly Stored[], head: number): void {
@@ -90,7 +46,7 @@ describe('WorkStream', () => {
     expect(await work.open(log, log)).toEqual({ epoch: 1, resumeAfter: 0, redriven: 'stream-missing' });
     log.append(...notices(1, 20), ...notices(21, 2, 'agent.run'));
     await publishRest(work, 0);
-    const found = await stored(1);
+    const found = await storedIn(manager, 1);
     expect(found.map(({ upto, positions }) => [upto, positions.length])).toEqual([
       [0, 0],
       [0, 16],
@@ -106,7 +62,7 @@ describe('WorkStream', () => {
     await work.open(log, log);
     log.append(...notices(1, 16).map((one) => ({ ...one, input: { text: 'x'.repeat(60_000) } })));
     await publishRest(work, 0);
-    expect((await stored(1)).map(({ positions }) => positions.length)).toEqual([0, 8, 8]);
+    expect((await storedIn(manager, 1)).map(({ positions }) => positions.length)).toEqual([0, 8, 8]);
     await work.close();
   });
 
@@ -126,7 +82,7 @@ describe('WorkStream', () => {
     const second = new WorkStream(connection);
     expect(await second.open(log, log)).toEqual({ epoch: 1, resumeAfter: 20 });
     await publishRest(second, 20);
-    expectWholeCover(await stored(1), 60);
+    expectWholeCover(await storedIn(manager, 1), 60);
     await second.close();
   });
 
@@ -151,7 +107,7 @@ describe('WorkStream', () => {
     await expect(lastWords).rejects.toBeInstanceOf(WorkStreamLost);
     await leader.publish(log.read(2));
     await leader.flush();
-    const found = await stored(1);
+    const found = await storedIn(manager, 1);
     expect(found.at(-1)).toEqual({ after: 2, upto: 3, positions: [3] });
     expect(found.flatMap(({ positions }) => positions)).toEqual([1, 2, 3]);
     await leader.close();
@@ -171,7 +127,7 @@ describe('WorkStream', () => {
       ),
     );
     expect(await work.open(log, log)).toEqual({ epoch: 2, resumeAfter: 10, redriven: 'stream-missing' });
-    const found = await stored(2);
+    const found = await storedIn(manager, 2);
     expect(found.flatMap(({ positions }) => positions)).toEqual([5, 6, 7, 8, 9, 10]);
     expect(found.at(-1)).toEqual({ after: 0, upto: 10, positions: [] });
     expect(await existingEpochs(manager)).toEqual([2]);
@@ -214,7 +170,7 @@ describe('WorkStream', () => {
     await expect(first.open(log, log)).rejects.toBe(dies);
     const second = new WorkStream(connection);
     expect(await second.open(log, log)).toEqual({ epoch: 1, resumeAfter: 5, redriven: 'no-marker' });
-    expectWholeCover(await stored(1), 5);
+    expectWholeCover(await storedIn(manager, 1), 5);
     await second.close();
   });
 
@@ -250,7 +206,7 @@ describe('WorkStream', () => {
     await publishing;
     const { epoch } = await log.current();
     await eventually(() => manager.streams.info(workStreamOf(epoch)), { deadlineMs: 15_000 });
-    expectWholeCover(await stored(epoch), 3_000);
+    expectWholeCover(await storedIn(manager, epoch), 3_000);
     await work.close();
   }, 30_000);
 

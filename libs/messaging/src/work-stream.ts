@@ -1,6 +1,6 @@
 import { workStreamOf, type Notice } from '@taskmaster/contracts';
 import type { JetStreamManager, NatsConnection } from 'nats';
-import { WorkStreamLost } from './faults.js';
+import { LogRegressed, WorkStreamLost } from './faults.js';
 import { FencedPublisher, type PublisherStart } from './fenced-publisher.js';
 import { MARKER, packNotices } from './notice-packing.js';
 import { consumersFloor, inspectStream, type StreamLoss } from './stream-inspection.js';
@@ -196,6 +196,7 @@ export class WorkStream {
   async #startEpoch(from: number, source: WorkSource, loss: StreamLoss): Promise<Opened> {
     const epochs = this.#epochs as EpochStore;
     const manager = this.#manager as JetStreamManager;
+    await this.#refuseUnknownEpochs(from);
     const epoch = await epochs.bump(from);
     await this.onPoint?.('epoch-bumped');
     const existing = await existingEpochs(manager);
@@ -208,6 +209,15 @@ export class WorkStream {
     // Whoever else starts this epoch is refused by the fence from the first message on.
     this.#startPublisher({ epoch, sequence: 0, upto: 0 });
     return this.#redrive(source, loss);
+  }
+
+  /** An epoch is in the log before its stream is, so a stream of a later epoch was made by another leader, or by a log that lost its end. */
+  async #refuseUnknownEpochs(known: number): Promise<void> {
+    const newest = (await existingEpochs(this.#manager as JetStreamManager)).at(-1) ?? 0;
+    if (newest <= known) return;
+    const { epoch } = await (this.#epochs as EpochStore).current();
+    if (epoch < newest) throw LogRegressed.beforeEpoch(newest, epoch);
+    throw new WorkStreamLost('a newer epoch has begun');
   }
 
   /** Publishes all open work as parts and closes them with a marker at the head that was read first. */

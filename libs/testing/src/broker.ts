@@ -7,6 +7,8 @@ export interface TestBroker {
   /** `nats://user:password@127.0.0.1:port`; stays the same through `restart` and `wipe`. */
   readonly url: string;
   readonly pid: number;
+  /** The directory of JetStream's files. */
+  readonly store: string;
   /** Ends it as a crash would, and returns when it is gone. */
   kill9(): Promise<void>;
   /** Starts it again on the same port and disk, after stopping it if it still runs. */
@@ -33,6 +35,9 @@ export async function startBroker(): Promise<TestBroker> {
     url,
     get pid() {
       return server.process.pid;
+    },
+    get store() {
+      return server.store;
     },
     kill9,
     restart: async () => {

@@ -8,6 +8,8 @@ import { alone, runDirectory } from './run.js';
 export interface FreshDatabase {
   /** Connects as the superuser of the test cluster. */
   readonly url: string;
+  /** A copy of it, as a restored backup is one. Nobody may be connected to it meanwhile. */
+  copy(): Promise<FreshDatabase>;
   /** Ends its connections and removes it; without it the database goes with the run. */
   drop(): Promise<void>;
 }
@@ -22,18 +24,24 @@ let prepared: Promise<string> | undefined;
 /** A migrated, empty database of its own, in milliseconds: a copy of a template that the first caller of the run makes. */
 export async function freshDatabase(): Promise<FreshDatabase> {
   const admin = await (prepared ??= alone('postgres', prepare));
-  const name = `t_${randomBytes(8).toString('hex')}`;
   // Copying needs a template without sessions; two workers at once are no session of it.
-  await statement(admin, `create database ${name} template ${TEMPLATE}`);
-  return { url: withDatabase(admin, name), drop: () => statement(admin, `drop database if exists ${name} with (force)`) };
+  return databaseFrom(admin, TEMPLATE);
 }
 
 /** An empty database without any of our tables, to test migrations on. */
 export async function emptyDatabase(): Promise<FreshDatabase> {
   const admin = await (prepared ??= alone('postgres', prepare));
+  return databaseFrom(admin, 'template0');
+}
+
+async function databaseFrom(admin: string, template: string): Promise<FreshDatabase> {
   const name = `t_${randomBytes(8).toString('hex')}`;
-  await statement(admin, `create database ${name} template template0`);
-  return { url: withDatabase(admin, name), drop: () => statement(admin, `drop database if exists ${name} with (force)`) };
+  await statement(admin, `create database ${name} template ${template}`);
+  return {
+    url: withDatabase(admin, name),
+    copy: () => databaseFrom(admin, name),
+    drop: () => statement(admin, `drop database if exists ${name} with (force)`),
+  };
 }
 
 async function prepare(): Promise<string> {

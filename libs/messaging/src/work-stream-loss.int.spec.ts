@@ -1,0 +1,125 @@
+import { cp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { CONSUMERS, workStreamOf } from '@taskmaster/contracts';
+import { eventually, runSubdirectory, startBroker, type TestBroker } from '@taskmaster/testing';
+import type { JetStreamManager, NatsConnection } from 'nats';
+import { InMemoryLog } from './in-memory-log.js';
+import { connectBroker, LogRegressed, WorkStream, WorkStreamLost } from './index.js';
+import { ensureTopology, existingEpochs, STREAM_SETTINGS_DEFAULT } from './topology.js';
+import { notice, notices, storedIn } from './work-stream.fixture.js';
+
+let broker: TestBroker;
+let connection: NatsConnection;
+let manager: JetStreamManager;
+let log: InMemoryLog;
+
+beforeEach(async () => {
+  broker = await startBroker();
+  connection = await connectBroker({ url: broker.url, name: 'relay' });
+  manager = await connection.jetstreamManager({ timeout: 1_000 });
+  log = new InMemoryLog();
+}, 60_000);
+afterEach(async () => {
+  await connection.close();
+  await broker.stop();
+});
+
+/** One message for each position, so that a position has a sequence of its own. */
+async function publishEach(work: WorkStream, after: number): Promise<void> {
+  const head = await log.head();
+  for (let position = after; position < head; position += 1) await work.publish(log.read(position, 1));
+  await work.flush();
+}
+
+const positionsIn = async (epoch: number): Promise<readonly number[]> =>
+  (await storedIn(manager, epoch)).flatMap(({ positions }) => positions);
+const lastSequence = async (epoch: number): Promise<number> => (await manager.streams.info(workStreamOf(epoch))).state.last_seq;
+const reachable = (): Promise<unknown> => eventually(() => manager.getAccountInfo(), { deadlineMs: 15_000, what: 'JetStream' });
+
+describe('a zombie', () => {
+  it('is refused by a wiped and refilled stream that has reached exactly the sequence it expects', async () => {
+    let release: () => void = () => undefined;
+    let isHeld = false;
+    const zombie = new WorkStream(connection, STREAM_SETTINGS_DEFAULT, async (point) => {
+      if (point !== 'before-publish' || (await log.head()) < 4) return;
+      isHeld = true;
+      await new Promise<void>((resolve) => (release = resolve));
+    });
+    await zombie.open(log, log);
+    log.append(...notices(1, 3));
+    await publishEach(zombie, 0);
+    const expected = await lastSequence(1);
+    log.append(notice(4));
+    const lastWords = zombie.publish(log.read(3)).then(() => zombie.flush());
+    await eventually(() => isHeld);
+    await broker.wipe();
+    await reachable();
+    const leader = new WorkStream(connection);
+    expect(await leader.open(log, log)).toMatchObject({ epoch: 2, resumeAfter: 4 });
+    log.append(...notices(5, 2));
+    await publishEach(leader, 4);
+    expect(await lastSequence(2)).toBe(expected);
+    release();
+    await expect(lastWords).rejects.toBeInstanceOf(WorkStreamLost);
+    expect(await positionsIn(2)).toEqual([1, 2, 3, 4, 5, 6]);
+    log.append(notice(7));
+    await publishEach(leader, 6);
+    expect(await positionsIn(2)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    await leader.close();
+    await zombie.close();
+  }, 30_000);
+});
+
+describe('a stream that lost something', () => {
+  it('gets a new epoch when a consumer is ahead of it, because that one would pass over what is published next', async () => {
+    const work = new WorkStream(connection);
+    await work.open(log, log);
+    log.append(...notices(1, 5));
+    await publishEach(work, 0);
+    const messages = join(broker.store, 'jetstream', '$G', 'streams', workStreamOf(1), 'msgs');
+    const backup = join(await runSubdirectory('stream-backup'), 'msgs');
+    await broker.kill9();
+    await cp(messages, backup, { recursive: true });
+    await broker.restart();
+    await reachable();
+    expect(await eventually(() => work.open(log, log))).toEqual({ epoch: 1, resumeAfter: 5 });
+    log.append(...notices(6, 15));
+    await publishEach(work, 5);
+    await work.close();
+    const [{ name }] = CONSUMERS.filter(({ group }) => group === 'command') as [(typeof CONSUMERS)[number]];
+    const consumer = await connection.jetstream().consumers.get(workStreamOf(1), name);
+    for (let n = 0; n < 20; n += 1) await (await consumer.next())?.ackAck();
+    // Stopped in order, so that the consumer's state is on the disk whose messages are then replaced by older ones.
+    await broker.stop();
+    await rm(messages, { recursive: true });
+    await cp(backup, messages, { recursive: true });
+    await broker.restart();
+    await reachable();
+    expect((await manager.consumers.info(workStreamOf(1), name)).delivered.stream_seq).toBeGreaterThan(await lastSequence(1));
+    expect(await new WorkStream(connection).open(log, log)).toEqual({ epoch: 2, resumeAfter: 20, redriven: 'consumer-ahead' });
+    expect(await positionsIn(2)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+  }, 60_000);
+
+  it('gets a new epoch when the marker that closed its beginning was purged', async () => {
+    log.append(...notices(1, 4));
+    const work = new WorkStream(connection);
+    await work.open(log, log);
+    log.answer(1);
+    await work.close();
+    await manager.streams.purge(workStreamOf(1));
+    expect(await work.open(log, log)).toEqual({ epoch: 2, resumeAfter: 4, redriven: 'last-message-missing' });
+    expect(await positionsIn(2)).toEqual([2, 3, 4]);
+    await work.close();
+  });
+});
+
+describe('a log that went backwards', () => {
+  it('is told by a stream of an epoch that it does not know, which is left as it is', async () => {
+    await ensureTopology(manager, 3, STREAM_SETTINGS_DEFAULT);
+    for (let start = 1; start <= 4; start += 1)
+      await expect(new WorkStream(connection).open(log, log)).rejects.toBeInstanceOf(LogRegressed);
+    expect(await existingEpochs(manager)).toEqual([3]);
+    expect(await log.current()).toEqual({ epoch: 0, acknowledgedUpto: 0 });
+  });
+});
