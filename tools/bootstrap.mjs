@@ -261,6 +261,7 @@ const SCRIPTS = {
   'test:e2e': jest('--testPathPatterns', '/tests/e2e/'),
   'test:coverage': jest('--coverage', '--coverageProvider=v8'),
   'test:performance': program('tests', 'dist', 'performance', 'main.js'),
+  'bench:peers': program('tests', 'dist', 'peers', 'main.js'),
   'bench:hops': program('tests', 'dist', 'performance', 'hops', 'main.js'),
   'test:torture': program('tests', 'dist', 'torture', 'main.js'),
   torture: program('tests', 'dist', 'torture', 'torture.js'),

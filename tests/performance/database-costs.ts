@@ -1,9 +1,8 @@
 import pg from 'pg';
+import { STATISTICS_DELAY_MS, walCounters, type WalCounters } from './wal-counters.js';
 
 /** What the database has done so far. */
-export interface DatabaseCounters {
-  readonly walBytes: number;
-  readonly walFlushes: number;
+export interface DatabaseCounters extends WalCounters {
   /** Every transaction, reading ones included. */
   readonly transactions: number;
   readonly events: number;
@@ -14,7 +13,6 @@ export interface DatabaseCounters {
 const RAW_BATCH_EVENTS = 64;
 const RAW_WRITERS = 2;
 const RAW_TABLE = 'performance_raw_append';
-const STATISTICS_DELAY_MS = 1_100;
 
 /** Reads what a run cost in Postgres, and what the same Postgres can do with nothing but batched inserts. */
 export class DatabaseCosts {
@@ -28,18 +26,11 @@ export class DatabaseCosts {
   /** Postgres publishes its statistics of a session when that has been idle for a second. */
   async counters(): Promise<DatabaseCounters> {
     await new Promise((resolve) => setTimeout(resolve, STATISTICS_DELAY_MS));
-    const version = Number((await this.one('select current_setting($1) as value', ['server_version_num']))['value']);
-    const flushes =
-      version >= 180_000
-        ? "select coalesce(sum(fsyncs), 0)::float8 as value from pg_stat_io where object = 'wal'"
-        : 'select wal_sync::float8 as value from pg_stat_wal';
-    const state = await this.one(
-      "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8 as wal, (select sum(xact_commit)::float8 from pg_stat_database) as transactions",
-    );
+    const wal = await walCounters(this.pool);
+    const state = await this.one('select (select sum(xact_commit)::float8 from pg_stat_database) as transactions');
     const log = await this.one('select count(*)::float8 as events, count(distinct recorded_at)::float8 as appends from event');
     return {
-      walBytes: Number(state['wal']),
-      walFlushes: Number((await this.one(flushes))['value']),
+      ...wal,
       transactions: Number(state['transactions']),
       events: Number(log['events']),
       appends: Number(log['appends']),

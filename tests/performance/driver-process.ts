@@ -1,14 +1,18 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { DriverAnswer, DriverTarget, Phase } from './driver.js';
+import type { DriverAnswer, Phase } from './driver.js';
 import type { LoadResult } from './load.js';
+
+const OURS = new URL('./driver.js', import.meta.url);
+const STOP_MS_MAX = 10_000;
 
 /** The driver, as its parent sees it. */
 export class DriverProcess {
   private constructor(private readonly child: ChildProcess) {}
 
-  static async start(target: DriverTarget): Promise<DriverProcess> {
-    const child = fork(fileURLToPath(new URL('./driver.js', import.meta.url)), [JSON.stringify(target)], {
+  /** @param program what drives: it says when it is ready, answers each phase with its result, and ends when it is disconnected */
+  static async start(target: unknown, program: URL = OURS): Promise<DriverProcess> {
+    const child = fork(fileURLToPath(program), [JSON.stringify(target)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     await nextAnswer(child);
@@ -30,8 +34,10 @@ export class DriverProcess {
   async stop(): Promise<void> {
     if (this.child.exitCode !== null) return;
     const ended = new Promise((resolve) => this.child.once('exit', resolve));
-    this.child.disconnect();
+    if (this.child.connected) this.child.disconnect();
+    const force = setTimeout(() => this.child.kill('SIGKILL'), STOP_MS_MAX);
     await ended;
+    clearTimeout(force);
   }
 }
 

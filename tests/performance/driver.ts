@@ -13,6 +13,7 @@ export interface Phase {
   readonly steps: number;
   readonly count: number;
   readonly concurrency: number;
+  readonly ms?: number;
 }
 
 export type DriverAnswer = { readonly ready: true } | { readonly result: LoadResult } | { readonly error: string };
@@ -32,9 +33,9 @@ const tell = (answer: DriverAnswer): void => {
   process.send?.(answer);
 };
 
-process.on('message', ({ shape, steps, count, concurrency }: Phase) => {
+process.on('message', ({ shape, steps, ...limits }: Phase) => {
   const body = { profile: 'simple', title: `${shape} of ${String(steps)}`, plan: planOf(shape, steps) };
-  closedLoop(() => runOne(body), { count, concurrency }).then(
+  closedLoop(() => runOne(body), limits).then(
     (result) => {
       tell({ result });
     },

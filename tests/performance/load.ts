@@ -13,16 +13,24 @@ const FAILURES_MAX = 50;
 export const quantile = (sorted: ArrayLike<number>, q: number): number =>
   sorted.length === 0 ? Number.NaN : (sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(q * sorted.length) - 1))] ?? Number.NaN);
 
-/** `concurrency` callers, each starting its next call when its last one is done, until `count` calls have been made. */
+export interface LoadLimits {
+  readonly count: number;
+  readonly concurrency: number;
+  /** No call starts later; what runs is waited for. */
+  readonly ms?: number;
+}
+
+/** `concurrency` callers, each starting its next call when its last one is done, until `count` calls have been made or the time is up. */
 export async function closedLoop(
-  call: () => Promise<void>,
-  { count, concurrency }: { readonly count: number; readonly concurrency: number },
+  call: () => Promise<unknown>,
+  { count, concurrency, ms = Number.POSITIVE_INFINITY }: LoadLimits,
 ): Promise<LoadResult> {
   const samples: number[] = [];
   const failures: string[] = [];
   let started = 0;
+  const begin = performance.now();
   const caller = async (): Promise<void> => {
-    while (started < count && failures.length < FAILURES_MAX) {
+    while (started < count && failures.length < FAILURES_MAX && performance.now() < begin + ms) {
       started += 1;
       const begin = performance.now();
       try {
@@ -33,7 +41,6 @@ export async function closedLoop(
       }
     }
   };
-  const begin = performance.now();
   await Promise.all(Array.from({ length: Math.min(concurrency, count) }, caller));
   const wallMs = performance.now() - begin;
   const sorted = Float64Array.from(samples).sort();

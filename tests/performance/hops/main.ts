@@ -83,20 +83,24 @@ async function run(options: HopsOptions): Promise<readonly HopFigures[]> {
     const scratch = await mkdtemp(join(tmpdir(), 'taskmaster-hops-'));
     await chmod(scratch, 0o711);
     cleanup.add(() => rm(scratch, { recursive: true, force: true }));
-    const postgres = await startPostgres({ directory: join(scratch, 'postgres'), settings: STATEMENT_SETTINGS });
-    cleanup.add(() => removePostgres(join(scratch, 'postgres')));
+    const directory = join(scratch, 'postgres');
+    cleanup.add(() => removePostgres(directory));
+    const postgres = await cleanup.during(startPostgres({ directory, settings: STATEMENT_SETTINGS, signal: cleanup.signal }));
     const profiles = join(scratch, 'profiles');
     await mkdir(profiles);
     const profiled = profilingVariables(profiles);
-    const platform = await startPlatformUnderTest({
-      env: { MAX_CONCURRENT_WORKFLOWS: String(options.concurrent), DATABASE_URL: postgres.url },
-      variables: {
-        ...Object.fromEntries(SERVICES.map((service) => [service, profiled])),
-        gateway: { ...profiled, RATE_LIMIT_PER_MINUTE: RATE_LIMIT_OFF },
-      },
-      simulatedAgent: 'never',
-      onProgress: say,
-    });
+    const platform = await cleanup.during(
+      startPlatformUnderTest({
+        env: { MAX_CONCURRENT_WORKFLOWS: String(options.concurrent), DATABASE_URL: postgres.url },
+        variables: {
+          ...Object.fromEntries(SERVICES.map((service) => [service, profiled])),
+          gateway: { ...profiled, RATE_LIMIT_PER_MINUTE: RATE_LIMIT_OFF },
+        },
+        simulatedAgent: 'never',
+        onProgress: say,
+        signal: cleanup.signal,
+      }),
+    );
     cleanup.add(() => platform.discard());
     return await measureAll({ platform, profiles, postgres: postgres.process.pid, options, cleanup });
   } finally {

@@ -1,0 +1,131 @@
+import { spawn } from 'node:child_process';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ProcessCosts, sum } from '../performance/processes.js';
+import { Child } from './child.js';
+import { startPeerNats, startPeerPostgres } from './engines/servers.js';
+import { median } from './figures.js';
+import { CONCURRENT, scratchFolder, type Bench } from './rates.js';
+import type { PlatformReady } from './roles/platform.js';
+
+/** Milliseconds from the start of a process until it says that it is ready, on an empty log. */
+export interface StartFigures {
+  readonly emptyNestMs: number;
+  readonly emptyNestPssMiB: number;
+  readonly services: Readonly<Record<string, number>>;
+  /** At rest, right after its start. */
+  readonly servicesPssMiB: Readonly<Record<string, number>>;
+  /** Everything: a new data directory, Postgres, NATS, migration and all services. */
+  readonly upMs: number;
+}
+
+/** As the platform starts its services. */
+const NODE_FLAGS = ['--max-semi-space-size=8'];
+const SERVICES = ['state-service', 'gateway', 'agent-coordinator', 'nlp-service'] as const;
+const READY_MS_MAX = 60_000;
+const STARTS = 3;
+
+interface Started {
+  readonly ms: number;
+  readonly pssMiB: number;
+}
+
+export async function measureStart(bench: Bench): Promise<StartFigures> {
+  const { cleanup, say, options } = bench;
+  try {
+    const scratch = await scratchFolder(cleanup);
+    const setting = { cleanup, scratch, concurrent: CONCURRENT, say };
+    const [postgres, nats] = [await startPeerPostgres(setting), await startPeerNats(setting)];
+    const variables = {
+      PATH: process.env['PATH'] ?? '',
+      NODE_ENV: 'production',
+      LOG_LEVEL: 'warn',
+      DATABASE_URL: postgres.url,
+      NATS_URL: nats.url,
+      GATEWAY_PORT: '0',
+      NLP_PROVIDER: 'offline',
+      WORKSPACES_DIR: join(scratch, 'workspaces'),
+    };
+    const emptyNest = fileURLToPath(new URL('./roles/empty-nest.js', import.meta.url));
+    const starts = options.quick ? 1 : STARTS;
+    await startOnce(main('state-service'), variables); // brings the database to its schema
+    const rounds: StartedRound[] = [];
+    // By turns, so that what else happens on the machine meets all alike.
+    for (let i = 0; i < starts; i += 1) rounds.push(await startAll(emptyNest, variables));
+    await cleanup.run();
+    const figures = { ...figuresOf(rounds), upMs: await upMs(bench) };
+    say(startLine(figures));
+    return figures;
+  } finally {
+    await cleanup.run();
+  }
+}
+
+const main = (service: string): string => resolve('apps', service, 'dist', 'main.js');
+
+/** By name; the empty process is called `EMPTY`. */
+type StartedRound = ReadonlyMap<string, Started>;
+const EMPTY = 'empty';
+
+/** A state-service runs while the others start: they look for what it makes. */
+async function startAll(emptyNest: string, variables: Readonly<Record<string, string>>): Promise<StartedRound> {
+  const started = new Map([[EMPTY, await startOnce(emptyNest, variables)]]);
+  const state = await launch(main(SERVICES[0]), variables);
+  try {
+    started.set(SERVICES[0], state.started);
+    for (const service of SERVICES.slice(1)) started.set(service, await startOnce(main(service), variables));
+  } finally {
+    await state.stop();
+  }
+  return started;
+}
+
+function figuresOf(rounds: readonly StartedRound[]): Omit<StartFigures, 'upMs'> {
+  const of = (name: string, figure: keyof Started): number => median(rounds.map((round) => round.get(name)?.[figure] ?? Number.NaN));
+  return {
+    emptyNestMs: of(EMPTY, 'ms'),
+    emptyNestPssMiB: of(EMPTY, 'pssMiB'),
+    services: Object.fromEntries(SERVICES.map((service) => [service, of(service, 'ms')])),
+    servicesPssMiB: Object.fromEntries(SERVICES.map((service) => [service, of(service, 'pssMiB')])),
+  };
+}
+
+const startLine = ({ emptyNestMs, services, upMs: up }: StartFigures): string =>
+  `cold start: empty Nest ${String(emptyNestMs)} ms; ${Object.entries(services)
+    .map(([name, ms]) => `${name} ${String(ms)}`)
+    .join(', ')} ms; everything from nothing ${String(up)} ms`;
+
+async function startOnce(program: string, env: Readonly<Record<string, string>>): Promise<Started> {
+  const { started, stop } = await launch(program, env);
+  await stop();
+  return started;
+}
+
+async function launch(
+  program: string,
+  env: Readonly<Record<string, string>>,
+): Promise<{ readonly started: Started; readonly stop: () => Promise<void> }> {
+  const begin = performance.now();
+  const child = spawn(process.execPath, [...NODE_FLAGS, program], { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const ended = new Promise<number | null>((settle) => child.once('exit', settle));
+  const stop = async (): Promise<void> => {
+    child.kill('SIGTERM');
+    const force = setTimeout(() => child.kill('SIGKILL'), READY_MS_MAX);
+    await ended;
+    clearTimeout(force);
+  };
+  const late = setTimeout(() => child.kill('SIGKILL'), READY_MS_MAX);
+  const isReady = await Promise.race([new Promise<true>((ready) => child.once('message', () => ready(true))), ended.then(() => false)]);
+  const ms = Math.round(performance.now() - begin);
+  clearTimeout(late);
+  if (!isReady) throw new Error(`${program} did not start`);
+  const pid = child.pid ?? 0;
+  const pssMiB = Number(sum(new ProcessCosts(() => new Map([[pid, program]])).pssMiB()).toFixed(1));
+  return { started: { ms, pssMiB }, stop };
+}
+
+async function upMs({ cleanup }: Bench): Promise<number> {
+  const platform = await Child.start<PlatformReady>('platform', { concurrent: CONCURRENT });
+  cleanup.add(() => platform.stop());
+  return platform.ready.startedInMs;
+}
