@@ -143,7 +143,7 @@ async function recoverRestate(bench: Bench): Promise<readonly RecoveryFigures[]>
   cleanup.add(() => Promise.resolve(client.close()));
   const body = { shape: 'chain', steps: STEPS };
   const call = async (key: string): Promise<void> => {
-    const { status } = await client.call('POST', '/work/run', { body, headers: { 'idempotency-key': key } });
+    const { status } = await client.call('POST', '/bench/run', { body, headers: { 'idempotency-key': key } });
     if (status >= 300) throw new Error(`answered ${String(status)}`);
   };
   const load = startRecoveryLoad(call, { concurrency: CONCURRENT, again: true });

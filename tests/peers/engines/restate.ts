@@ -57,7 +57,7 @@ export async function startRestateParts({ cleanup, scratch, say }: EngineSetting
 
 export async function startRestate(setting: EngineSetting): Promise<RunningEngine> {
   const { server, ingress, endpoint } = await startRestateParts(setting);
-  const driver = await DriverProcess.start({ address: ingress, path: '/work/run' }, DRIVE_HTTP);
+  const driver = await DriverProcess.start({ address: ingress, path: '/bench/run' }, DRIVE_HTTP);
   setting.cleanup.add(() => driver.stop());
   return {
     driver,

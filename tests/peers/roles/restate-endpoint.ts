@@ -30,7 +30,7 @@ promises['withResolvers'] ??= function withResolvers(this: PromiseConstructor) {
 const { home, port } = roleInput<{ readonly home: string; readonly port: number }>();
 const restate = loadPeer<Restate>(home, '@restatedev/restate-sdk');
 const service = restate.service({
-  name: 'work',
+  name: 'bench',
   handlers: {
     run: async (context, work) => {
       await runShape(
