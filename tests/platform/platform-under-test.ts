@@ -4,19 +4,16 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Interruption, Platform, PlatformOptions, PlatformProcess } from '../../apps/cli/dist/platform/index.js';
 
-export type { Interruption, Platform, PlatformProcess };
+export type { Platform, PlatformProcess };
 
-interface PlatformModule {
+export interface PlatformModule {
   readonly startPlatform: (options: PlatformOptions) => Promise<Platform>;
   readonly listenForInterruption: () => Interruption;
 }
 
 /** The platform as it was built; the type-checker knows it, and nothing of it is loaded before it is used. */
-const platformModule = async (): Promise<PlatformModule> =>
+export const platformModule = async (): Promise<PlatformModule> =>
   (await import(pathToFileURL(resolve('apps/cli/dist/platform/index.js')).href)) as PlatformModule;
-
-/** Ctrl-C, or a request to end, from now on. */
-export const listenForInterruption = async (): Promise<Interruption> => (await platformModule()).listenForInterruption();
 
 export interface PlatformUnderTest extends Platform {
   /** Stops everything and removes the data. */

@@ -22,7 +22,7 @@ const END_SESSIONS = 'select pg_terminate_backend(pid) from pg_stat_activity whe
 export class FaultInjector {
   /** How often each kind was done; what could not be done is not counted. */
   readonly counts: Record<string, number> = {};
-  private readonly asleep = new Map<PlatformProcess, NodeJS.Timeout>();
+  private readonly asleep = new Map<number, NodeJS.Timeout>();
   private copies: string[] = [];
   private copied = 0;
   private broker: Promise<Broker> | undefined;
@@ -46,9 +46,9 @@ export class FaultInjector {
   /** Wakes what sleeps; nothing more is done from here on. */
   heal(): void {
     this.isOver = true;
-    for (const [process, timer] of this.asleep) {
+    for (const [pid, timer] of this.asleep) {
       clearTimeout(timer);
-      signalProcess(process.pid, 'SIGCONT');
+      signalProcess(pid, 'SIGCONT');
     }
     this.asleep.clear();
   }
@@ -96,15 +96,15 @@ export class FaultInjector {
 
   private async pause(name: string, forMs: number): Promise<boolean> {
     const process = await this.running(name);
-    if (process === undefined || this.isOver || this.asleep.has(process)) return false;
+    if (process === undefined || this.isOver || this.asleep.has(process.pid)) return false;
     this.say(`${name} sleeps for ${String(forMs)} ms`);
     signalProcess(process.pid, 'SIGSTOP');
     const wake = async (): Promise<void> => {
-      this.asleep.delete(process);
+      this.asleep.delete(process.pid);
       if (await isSameProcess(process)) signalProcess(process.pid, 'SIGCONT');
     };
     this.asleep.set(
-      process,
+      process.pid,
       setTimeout(() => void wake(), forMs),
     );
     return true;
@@ -141,8 +141,7 @@ export class FaultInjector {
   /** Copies the broker's disk while the broker holds still. */
   private async copy(): Promise<void> {
     const process = await this.running('NATS');
-    if (process === undefined || this.isOver || [...this.asleep.keys()].some(({ pid }) => pid === process.pid) || !existsSync(this.disk))
-      return;
+    if (process === undefined || this.isOver || this.asleep.has(process.pid) || !existsSync(this.disk)) return;
     const place = join(this.platform.data, 'nats', `copy-${String((this.copied += 1))}`);
     signalProcess(process.pid, 'SIGSTOP');
     try {

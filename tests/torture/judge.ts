@@ -21,6 +21,9 @@ export interface Case {
   readonly repositories: readonly TestRepository[];
 }
 
+/** A workflow that may have a repository to deliver to. */
+type Delivery = Pick<Accepted, 'id' | 'repository'>;
+
 const CATCH_UP_MS_MAX = 60_000;
 const QUIET_MS_MAX = 60_000;
 
@@ -117,7 +120,11 @@ async function judgeStream(url: string, log: LogChecks): Promise<readonly string
   }
 }
 
-async function judgeMerges({ repositories, accepted, views }: Case, log: LogChecks): Promise<readonly string[]> {
+/** What was delivered is in the repositories, once, and nothing else is. */
+export async function judgeMerges(
+  { repositories, accepted, views }: Pick<Case, 'repositories' | 'views'> & { readonly accepted: readonly Delivery[] },
+  log: LogChecks,
+): Promise<readonly string[]> {
   const found = repositories.map((repository) => {
     const delivered = accepted.flatMap(({ id, repository: target }) => {
       const view = views.get(id);

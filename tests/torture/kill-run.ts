@@ -1,11 +1,12 @@
-import type { LogReport, WorkflowView } from '@taskmaster/contracts';
+import type { WorkflowView } from '@taskmaster/contracts';
 import { eventually, type TestRepository } from '@taskmaster/testing';
 import { httpClient, type HttpClient } from '../platform/http-client.js';
+import { unlessEnded } from '../platform/interruption.js';
 import { startPlatformUnderTest, type PlatformUnderTest } from '../platform/platform-under-test.js';
+import { judgeLog, judgeMerges } from './judge.js';
 import { KILLS, killAndWait } from './kills.js';
 import { sampleRepository, submit, submitAll, visit, type Submission } from './load.js';
 import { LogChecks, type InFlight } from './log-checks.js';
-import { judgeRepository } from './repository-checks.js';
 
 export interface KillRunOptions {
   readonly cicd: number;
@@ -19,6 +20,8 @@ export interface KillRunOptions {
   readonly only?: string;
   /** Whether to keep the data of a run that found nothing, too. */
   readonly keep?: boolean;
+  /** Aborted: everything that was started is stopped. */
+  readonly signal?: AbortSignal;
   readonly say: (text: string) => void;
 }
 
@@ -41,6 +44,7 @@ const THINK_MS_DEFAULT = 1_500;
 /** Starts a platform with two state-services, fills it with work, kills everything once, and judges what is in the log afterwards. */
 export async function killRun(options: KillRunOptions): Promise<KillRunReport> {
   const begin = performance.now();
+  const { signal = new AbortController().signal } = options;
   const say = (text: string): void => {
     options.say(`${((performance.now() - begin) / 1000).toFixed(1).padStart(5)} s  ${text}`);
   };
@@ -53,12 +57,13 @@ export async function killRun(options: KillRunOptions): Promise<KillRunReport> {
     },
     simulatedAgent: 'always',
     replicas: { 'state-service': 2 },
+    signal,
     onProgress: say,
   });
   const stage: Stage = { platform, client: httpClient(platform.address, platform.apiKey), log: new LogChecks(platform.databaseUrl), say };
   let isClean = false;
   try {
-    const report = await tortured(stage, options, repositories);
+    const report = await unlessEnded(tortured(stage, options, repositories), platform, signal);
     isClean = report.violations.length === 0 && options.keep !== true;
     return { ...report, elapsedMs: performance.now() - begin };
   } finally {
@@ -93,8 +98,8 @@ async function tortured(
     ...unfinished(submissions, views),
     ...kills.flatMap((kill) => idle(kill, options)),
     ...(await judgeRecords(stage, submissions)),
-    ...(await judgeLog(stage)),
-    ...(await judgeMerges(log, submissions, views, repositories)),
+    ...(await judgeLog(client, log)),
+    ...(await judgeMerges({ accepted: submissions, views, repositories }, log)),
   ];
   say('judged');
   return {
@@ -190,37 +195,4 @@ async function judgeRecords({ client, log }: Stage, submissions: readonly Submis
   const held = (await log.requestedWorkflows()).size;
   if (held !== submissions.length) violations.push(`the log holds ${String(held)} workflows, accepted were ${String(submissions.length)}`);
   return violations;
-}
-
-async function judgeLog({ client, log }: Stage): Promise<readonly string[]> {
-  const violations = (await log.repeatedAttempts()).map(
-    ({ stream, step, attempt, starts, settlements }) =>
-      `${stream}: attempt ${String(attempt)} of ${step} was started ${String(starts)} and settled ${String(settlements)} times`,
-  );
-  const { status, body } = await client.call('POST', '/api/audit/verify', { body: {} });
-  if (status >= 300) return [...violations, `the invariants could not be checked: ${JSON.stringify(body)}`];
-  const { invariants } = body as LogReport;
-  if (invariants.length === 0) violations.push('no invariant was checked');
-  for (const { number, name, violations: found } of invariants) {
-    for (const violation of found) violations.push(`invariant ${String(number)} (${name}): ${violation}`);
-  }
-  return violations;
-}
-
-async function judgeMerges(
-  log: LogChecks,
-  submissions: readonly Submission[],
-  views: Views,
-  repositories: readonly TestRepository[],
-): Promise<readonly string[]> {
-  const found = await Promise.all(
-    repositories.map((repository) => {
-      const delivered = submissions.flatMap(({ id, repository: target }) => {
-        const view = views.get(id);
-        return target === repository && view?.outcome === 'completed' ? [{ id, view }] : [];
-      });
-      return judgeRepository(repository, delivered, log);
-    }),
-  );
-  return found.flat();
 }

@@ -1,5 +1,6 @@
 // `npm run test:torture`: kills every process of a busy platform, once each, and judges the log. Runs several times in a row.
 import { parseArgs } from 'node:util';
+import { interruptionSignal } from '../platform/interruption.js';
 import { killRun } from './kill-run.js';
 
 const text = { type: 'string' } as const;
@@ -11,10 +12,8 @@ const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
 
-const runs = numberOf(values.runs, 1);
-let failures = 0;
-for (let run = 1; run <= runs; run += 1) {
-  say(`run ${String(run)} of ${String(runs)}`);
+/** @returns whether nothing was found */
+async function runOnce(name: string, signal: AbortSignal): Promise<boolean> {
   const report = await killRun({
     cicd: numberOf(values.cicd, 20),
     simple: numberOf(values.simple, 100),
@@ -22,19 +21,39 @@ for (let run = 1; run <= runs; run += 1) {
     links: numberOf(values.links, 18),
     only: values.only ?? '',
     keep: values.keep ?? false,
+    signal,
     say: (line) => {
       say(`  ${line}`);
     },
   });
-  for (const { name, position, openAttempts, cicd, simple, backAfterMs } of report.kills)
-    say(
-      `  ${name.padEnd(22)} at ${String(position)}: ${String(openAttempts)} attempts of ${String(cicd)} cicd and ${String(simple)} simple workflows were open; back after ${String(backAfterMs)} ms`,
-    );
+  for (const kill of report.kills) {
+    const open = `${String(kill.openAttempts)} attempts of ${String(kill.cicd)} cicd and ${String(kill.simple)} simple workflows were open`;
+    say(`  ${kill.name.padEnd(22)} at ${String(kill.position)}: ${open}; back after ${String(kill.backAfterMs)} ms`);
+  }
   for (const violation of report.violations) say(`  VIOLATION ${violation}`);
+  const { accepted, finished, longestAcceptMs, events, elapsedMs, violations } = report;
   say(
-    `run ${String(run)}: ${String(report.finished)} of ${String(report.accepted)} workflows finished, longest acceptance ${String(Math.round(report.longestAcceptMs))} ms, ${String(report.events)} events, ${(report.elapsedMs / 1000).toFixed(0)} s, ${String(report.violations.length)} violations`,
+    `${name}: ${String(finished)} of ${String(accepted)} workflows finished, longest acceptance ${String(Math.round(longestAcceptMs))} ms, ${String(events)} events, ${(elapsedMs / 1000).toFixed(0)} s, ${String(violations.length)} violations`,
   );
-  if (report.violations.length > 0) failures += 1;
+  return violations.length === 0;
 }
-say(`${String(runs - failures)} of ${String(runs)} runs without a violation`);
-process.exitCode = failures === 0 ? 0 : 1;
+
+async function main(): Promise<number> {
+  const signal = await interruptionSignal();
+  const runs = numberOf(values.runs, 1);
+  let failures = 0;
+  for (let run = 1; run <= runs; run += 1) {
+    say(`run ${String(run)} of ${String(runs)}`);
+    try {
+      if (!(await runOnce(`run ${String(run)}`, signal))) failures += 1;
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      say('interrupted; everything that was started is stopped');
+      return 130;
+    }
+  }
+  say(`${String(runs - failures)} of ${String(runs)} runs without a violation`);
+  return failures === 0 ? 0 : 1;
+}
+
+process.exit(await main());

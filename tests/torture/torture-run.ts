@@ -6,6 +6,7 @@ import type { WorkflowView } from '@taskmaster/contracts';
 import type { ClientRecord } from '@taskmaster/proof';
 import { eventually, seededRandom, type TestRepository } from '@taskmaster/testing';
 import { httpClient, type HttpClient } from '../platform/http-client.js';
+import { unlessEnded } from '../platform/interruption.js';
 import { startPlatformUnderTest, type PlatformUnderTest } from '../platform/platform-under-test.js';
 import { Crowd, type Accepted } from './crowd.js';
 import { FaultInjector } from './fault-injector.js';
@@ -83,7 +84,7 @@ export async function tortureRun(options: TortureOptions): Promise<TortureReport
   const run = new TortureRun(platform, repositories, { ...options, say });
   let isClean = false;
   try {
-    const report = await Promise.race([run.go(), endOf(platform), interruption(options.signal)]);
+    const report = await unlessEnded(run.go(), platform, options.signal);
     isClean = report.violations.length === 0 && report.unfinished === 0 && options.keep !== true;
     return report;
   } finally {
@@ -93,21 +94,6 @@ export async function tortureRun(options: TortureOptions): Promise<TortureReport
     else say(`kept for a look: ${platform.data}`);
   }
 }
-
-/** A platform that gives up has failed the test. */
-async function endOf(platform: PlatformUnderTest): Promise<never> {
-  const end = await platform.ended;
-  throw end.kind === 'failed' ? end.fault : new Error('the platform was stopped');
-}
-
-const interruption = (signal: AbortSignal): Promise<never> =>
-  new Promise((_resolve, reject) => {
-    const stop = (): void => {
-      reject(signal.reason as Error);
-    };
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
-  });
 
 class TortureRun {
   private readonly records: ClientRecord[] = [];

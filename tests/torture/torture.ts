@@ -1,7 +1,7 @@
 // `npm run torture`: a busy platform, a seed's faults, and the question whether anything was lost.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { listenForInterruption } from '../platform/platform-under-test.js';
+import { interruptionSignal } from '../platform/interruption.js';
 import { parseTortureOptions, USAGE, type TortureCommand } from './torture-options.js';
 import { resultOf } from './torture-result.js';
 import { tortureRun, type TortureReport } from './torture-run.js';
@@ -30,7 +30,7 @@ async function runSeed(command: TortureCommand, seed: number, signal: AbortSigna
 }
 
 async function main(command: TortureCommand): Promise<number> {
-  const { signal } = await listenForInterruption();
+  const signal = await interruptionSignal();
   let failures = 0;
   for (const seed of command.seeds) {
     try {

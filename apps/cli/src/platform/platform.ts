@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -81,6 +82,8 @@ class PlatformBuilder {
     this.data = dataDirectory(options.data, options.env);
     this.logs = join(this.data, 'logs');
     this.signal = options.signal === undefined ? this.failed.signal : AbortSignal.any([options.signal, this.failed.signal]);
+    // Everything that is being started listens; how much that is depends on how many processes are wanted.
+    setMaxListeners(0, this.signal);
   }
 
   async start(): Promise<Platform> {
