@@ -34,7 +34,7 @@ interface Demonstrated {
   readonly repository: string;
   readonly branch: string;
   readonly events: number;
-  readonly invariants: readonly { readonly violations: readonly string[] }[];
+  readonly invariants: readonly { readonly number: number; readonly checked: number; readonly violations: readonly string[] }[];
 }
 
 /** Runs the command as a person does, and gives what it says it delivered. */
@@ -47,6 +47,8 @@ async function demo(name: string, ...args: readonly string[]): Promise<Demonstra
   const result = JSON.parse(out.slice(out.indexOf('{'))) as Demonstrated;
   expect(result.outcome).toBe('completed');
   expect(result.invariants.flatMap(({ violations }) => violations)).toEqual([]);
+  // The demo is a client too: what it was told is compared with the log.
+  expect(result.invariants.find(({ number }) => number === 4)?.checked).toBeGreaterThan(result.events);
   return result;
 }
 

@@ -50,6 +50,7 @@ function buildProgram(around: Surroundings, settle: (code: ExitCode) => void): C
     .option('--api-key <key>', 'its API key (default: TASKMASTER_API_KEY, else that of the one that runs here)')
     .option('--data <dir>', 'data directory of a platform on this machine')
     .option('--json', 'results as JSON on stdout')
+    .option('--record <file>', 'keep what the platform answers in this file, for `audit verify --records`')
     .exitOverride()
     .configureOutput({ writeOut: around.terminal.out, writeErr: around.terminal.talk })
     .showHelpAfterError('(task-master --help says what is possible)');
@@ -91,6 +92,7 @@ function addPlatform(program: Command, around: Surroundings, run: Run): void {
     .description('proofs')
     .command('verify')
     .description('check the invariants of the whole log')
+    .option('--records <file>', 'compare what clients kept with the log, too')
     .action(run(async (options) => verifyLog(await connectClient(options, around), options, around)));
 }
 

@@ -1,6 +1,7 @@
+import { appendFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createClient, type Client } from '@taskmaster/client';
+import { createClient, recordedClient, type Client } from '@taskmaster/client';
 import type { Surroundings } from './config.js';
 import { demoDirectory } from './demo/places.js';
 import { CommandFault, EXIT } from './exit.js';
@@ -11,6 +12,8 @@ export interface TargetOptions {
   readonly url?: string;
   readonly apiKey?: string;
   readonly data?: string;
+  /** A file that gets a line for everything that the platform says, for `audit verify --records`. */
+  readonly record?: string;
 }
 
 export interface Target {
@@ -59,5 +62,20 @@ async function keyIn(data: string): Promise<string | undefined> {
 
 export async function connectClient(options: TargetOptions, around: Surroundings): Promise<Client> {
   const { url, apiKey } = await findTarget(options, around);
-  return createClient({ baseUrl: url, ...(apiKey === undefined ? {} : { apiKey }) });
+  const client = createClient({ baseUrl: url, ...(apiKey === undefined ? {} : { apiKey }) });
+  const { record } = options;
+  if (record === undefined) return client;
+  keepIn(record, '');
+  return recordedClient(client, (line) => {
+    keepIn(record, `${JSON.stringify(line)}\n`);
+  });
+}
+
+/** At once and whole, so that what the platform said is kept whatever becomes of this process. @throws CommandFault */
+function keepIn(file: string, text: string): void {
+  try {
+    appendFileSync(file, text, { mode: 0o600 });
+  } catch (error) {
+    throw new CommandFault(`${file} cannot be written: ${(error as Error).message}`, EXIT.usage);
+  }
 }

@@ -1,4 +1,4 @@
-import { DEFAULT_TENANT, type InvariantReport } from '@taskmaster/contracts';
+import { DEFAULT_TENANT, type InvariantReport, type LogReport } from '@taskmaster/contracts';
 import { ClientAnswers, type ClientRecord } from '@taskmaster/proof';
 import type { Client } from './client.js';
 
@@ -24,4 +24,15 @@ export async function checkRecords(
   }
   rule?.end();
   return rule?.findings[0]?.report() as InvariantReport;
+}
+
+/** The platform's own check of its log, and what its clients kept compared with it. */
+export async function verifyWithRecords(
+  client: Pick<Client, 'listEvents' | 'verify'>,
+  records: Iterable<ClientRecord>,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<LogReport> {
+  const report = await client.verify(options);
+  const told = await checkRecords(client, records, options);
+  return { ...report, invariants: [...report.invariants, told].sort((a, b) => a.number - b.number) };
 }

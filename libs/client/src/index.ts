@@ -1,4 +1,4 @@
-export { checkRecords } from './check-records.js';
+export { checkRecords, verifyWithRecords } from './check-records.js';
 export { createClient, type Client } from './client.js';
 export { readEventStream, type ServerSentEvent } from './event-stream.js';
 export { ConnectionError, ProblemError, type ProblemDocument, type ProblemPointer } from './problem-error.js';

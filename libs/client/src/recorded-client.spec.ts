@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { clientCommandId, DEFAULT_TENANT, type RecordedEvent } from '@taskmaster/contracts';
-import { checkRecords, ProblemError, recordedClient, type Client, type ClientRecord, type LiveEvent } from './index.js';
+import { checkRecords, ProblemError, recordedClient, verifyWithRecords, type Client, type ClientRecord, type LiveEvent } from './index.js';
 
 /** A platform that has one workflow, answers as told, and shows its log page by page. */
 function platform(answers: Partial<Client>): Client {
@@ -104,5 +104,19 @@ describe('comparing records with the log', () => {
   it('finds what is not there', async () => {
     expect((await checkRecords(client, [accepted('three', 3)])).violations).toHaveLength(1);
     expect((await checkRecords(client, [accepted('two', 1)])).violations).toHaveLength(1);
+  });
+
+  it('stands among what the platform found itself, in the order of the invariants', async () => {
+    const found = [3, 5].map((number) => ({ number, name: '', checked: 1, violations: [] }));
+    const verified = platform({
+      listEvents: (request) => client.listEvents(request),
+      verify: () => Promise.resolve({ head: 2, streams: 1, durationMs: 1, invariants: found }),
+    });
+    const { invariants } = await verifyWithRecords(verified, [accepted('lost', 9)]);
+    expect(invariants.map(({ number, violations }) => [number, violations.length])).toEqual([
+      [3, 0],
+      [4, 1],
+      [5, 0],
+    ]);
   });
 });

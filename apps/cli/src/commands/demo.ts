@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { createClient, type Client } from '@taskmaster/client';
+import { createClient, recordedClient, verifyWithRecords, type Client, type ClientRecord } from '@taskmaster/client';
 import type { LogReport } from '@taskmaster/contracts';
 import type { Surroundings } from '../config.js';
 import { demoDirectory } from '../demo/places.js';
@@ -134,13 +134,15 @@ async function deliver(
 ): Promise<Delivery> {
   const { repository, requirement, signal } = ask;
   const began = performance.now();
-  const { workflowId } = await client.execute(
+  const records: ClientRecord[] = [];
+  const recorded = recordedClient(client, (record) => records.push(record));
+  const { workflowId } = await recorded.execute(
     { requirement, profile: 'cicd', repository: { url: repository.path, branch: repository.branch, forge: 'local' } },
     { signal },
   );
-  const run = await followRun({ client, terminal, signal }, workflowId);
+  const run = await followRun({ client: recorded, terminal, signal }, workflowId);
   const elapsedMs = performance.now() - began;
-  return { run, repository, elapsedMs, report: await client.verify({ signal }) };
+  return { run, repository, elapsedMs, report: await verifyWithRecords(client, records, { signal }) };
 }
 
 /** Says what came of it, on stdout. */

@@ -1,6 +1,7 @@
-import type { Client } from '@taskmaster/client';
+import { readFile } from 'node:fs/promises';
+import { parseClientRecords, verifyWithRecords, type Client, type ClientRecord } from '@taskmaster/client';
 import type { Surroundings } from '../config.js';
-import { EXIT, type ExitCode } from '../exit.js';
+import { CommandFault, EXIT, type ExitCode } from '../exit.js';
 import { durationText, harmless, painter } from '../terminal.js';
 import { tableOf } from './workflow.js';
 
@@ -81,8 +82,13 @@ export async function parseRequirement(
   return EXIT.ok;
 }
 
-export async function verifyLog(client: Client, { json }: Output, around: Surroundings): Promise<ExitCode> {
-  const report = await client.verify();
+/** Checks the log, and with a file of records also what clients were told (invariant 4). */
+export async function verifyLog(
+  client: Client,
+  { json, records }: Output & { readonly records?: string },
+  around: Surroundings,
+): Promise<ExitCode> {
+  const report = await (records === undefined ? client.verify() : verifyWithRecords(client, await recordsIn(records)));
   const broken = report.invariants.filter(({ violations }) => violations.length > 0);
   if (json === true) print(around, report);
   else {
@@ -96,4 +102,14 @@ export async function verifyLog(client: Client, { json }: Output, around: Surrou
     );
   }
   return broken.length === 0 ? EXIT.ok : EXIT.failed;
+}
+
+/** @throws CommandFault */
+async function recordsIn(file: string): Promise<readonly ClientRecord[]> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new CommandFault(`${file} cannot be read: ${(error as Error).message}`, EXIT.usage);
+  });
+  const parsed = parseClientRecords(text);
+  if (!parsed.ok) throw new CommandFault(`${file}: ${parsed.error}; records are written with --record FILE.`, EXIT.usage);
+  return parsed.value;
 }
