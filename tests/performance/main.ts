@@ -4,6 +4,7 @@ import { startPlatformUnderTest, type PlatformUnderTest } from '../platform/plat
 import { BrokerCosts } from './broker-costs.js';
 import { DatabaseCosts } from './database-costs.js';
 import { DriverProcess } from './driver-process.js';
+import { idleReport, isIdleEnough, measureIdle } from './idle.js';
 import { parseOptions, USAGE, type PerformanceOptions } from './options.js';
 import { ProcessCosts, spentBetween, sum } from './processes.js';
 import { figuresOf, reportOf, type Figures, type Readings } from './report.js';
@@ -69,13 +70,29 @@ async function run(options: PerformanceOptions): Promise<Figures> {
   }
 }
 
+interface Result {
+  readonly figures: object;
+  readonly report: string;
+  readonly isGood: boolean;
+}
+
+async function loaded(asked: PerformanceOptions): Promise<Result> {
+  const figures = await run(asked);
+  return { figures, report: reportOf(figures), isGood: figures.failed === 0 && figures.completed === asked.workflows };
+}
+
+async function idle(seconds: number): Promise<Result> {
+  const figures = await measureIdle(seconds, say);
+  return { figures, report: idleReport(figures), isGood: isIdleEnough(figures) };
+}
+
 const options = parseOptions(process.argv.slice(2));
 if (typeof options === 'string') {
   process.stderr.write(`${options}\n\n${USAGE}\n`);
   process.exitCode = 2;
 } else {
-  const figures = await run(options);
-  say(reportOf(figures));
+  const { figures, report, isGood } = options.idle === undefined ? await loaded(options) : await idle(options.idle);
+  say(report);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(figures, null, 2)}\n`);
-  process.exitCode = figures.failed === 0 && figures.completed === options.workflows ? 0 : 1;
+  process.exitCode = isGood ? 0 : 1;
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { IDLE_LIMITS, isIdleEnough } from './idle.js';
 import { closedLoop, quantile } from './load.js';
 import { parseOptions } from './options.js';
 import { planOf } from './plan-shapes.js';
@@ -68,12 +69,27 @@ describe('the options', () => {
     });
   });
 
-  it.each([['--workflows', '0'], ['--concurrent', 'many'], ['--shape', 'ring'], ['--nonsense']])(
+  it('may ask for nothing but an idle platform', () => {
+    expect(parseOptions(['--idle', '30'])).toMatchObject({ idle: 30 });
+    expect(parseOptions([])).not.toHaveProperty('idle');
+  });
+
+  it.each([['--workflows', '0'], ['--idle', '0'], ['--concurrent', 'many'], ['--shape', 'ring'], ['--nonsense']])(
     'refuse %s %s in a sentence',
     (...args) => {
       expect(typeof parseOptions(args)).toBe('string');
     },
   );
+});
+
+describe('an idle platform', () => {
+  const figures = { seconds: 20, corePercent: 3, corePercentBy: { gateway: 3 }, queriesPerSecond: 5, limits: IDLE_LIMITS };
+
+  it('is idle enough up to both limits', () => {
+    expect(isIdleEnough(figures)).toBe(true);
+    expect(isIdleEnough({ ...figures, corePercent: 3.01 })).toBe(false);
+    expect(isIdleEnough({ ...figures, queriesPerSecond: 5.01 })).toBe(false);
+  });
 });
 
 describe('the costs of processes', () => {

@@ -8,8 +8,8 @@ import type { SweepWorker } from './sweep.worker.js';
 /** A replica that does not lead asks again this often. */
 const LEAD_RETRY_MS = 500;
 /** The leader's idle look at the log; commits wake it at once. */
-const IDLE_MS = 1_000;
-const STREAM_CHECK_MS = 500;
+const IDLE_MS = 5_000;
+const STREAM_CHECK_MS = 1_000;
 /** The first wait after the stream was lost; doubles up to the cap, and a connection that is made again ends it. */
 const RECOVER_MS = 250;
 const RECOVER_MS_MAX = 4_000;

@@ -1,9 +1,12 @@
 import { systemTimers, type Timers } from '@taskmaster/messaging';
 import { Alarm } from './alarm.js';
 
+/** How late a retry or a re-drive may be noticed. */
 const SWEEP_STEPS_MS = 500;
-const SWEEP_WORKFLOWS_MS = 2_000;
-const LEADER_CHECK_MS = 2_000;
+/** Deadlines of workflows are minutes and hours away, and whoever frees a slot admits the next: this is the net. */
+const SWEEP_WORKFLOWS_MS = 5_000;
+/** A session that ends says so by itself; this finds one that went silent. */
+const LEADER_CHECK_MS = 5_000;
 
 export interface SweepWorkerOptions {
   readonly steps: () => Promise<unknown>;

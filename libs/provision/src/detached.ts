@@ -8,6 +8,8 @@ const LOG_BYTES_MAX = 8 * 1024 * 1024;
 /** A server that outlives us unless we stop it, and that writes to a log of its own. */
 export interface DetachedProcess {
   readonly pid: number | undefined;
+  /** Settles when it has ended. */
+  readonly ended: Promise<void>;
   /** How it ended, in words; undefined while it lives. */
   endedWith(): string | undefined;
   /** Undefined once it is gone. */
@@ -41,11 +43,22 @@ export async function spawnDetached(launch: DetachedLaunch): Promise<DetachedPro
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
     });
-    child.once('exit', (code, signal) => (ended = `it ended with ${String(code ?? signal)}`));
-    child.once('error', (error) => (ended = error.message));
+    const end = new Promise<void>((settle) => {
+      const note = (how: string): void => {
+        ended ??= how;
+        settle();
+      };
+      child.once('exit', (code, signal) => {
+        note(`it ended with ${String(code ?? signal)}`);
+      });
+      child.once('error', (error) => {
+        note(error.message);
+      });
+    });
     child.unref();
     return {
       pid: child.pid,
+      ended: end,
       endedWith: () => ended,
       identity: async () => (child.pid === undefined || ended !== undefined ? undefined : identify(child.pid)),
       report: async () => {

@@ -29,6 +29,8 @@ export interface NatsServer {
   readonly store: string;
   /** Whether it ran already and was taken over. */
   readonly adopted: boolean;
+  /** Settles when it ends; undefined for one that was taken over, which is no child of ours. */
+  readonly ended: Promise<void> | undefined;
   stop(): Promise<void>;
 }
 
@@ -60,6 +62,7 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
 interface RunningNats {
   readonly identity: ProcessIdentity;
   readonly port: number;
+  readonly ended?: Promise<void>;
 }
 
 /** The live server of that directory: its pid file, its command line and its ports file must agree. */
@@ -120,7 +123,7 @@ async function launch(directory: string, password: string, binary: NatsBinary, o
   const identity = await server.identity();
   if (identity !== undefined && listening !== undefined && options.signal?.aborted !== true) {
     await writeWhole(portFileOf(directory), `${String(listening)}\n`);
-    return { identity, port: listening };
+    return { identity, port: listening, ended: server.ended };
   }
   if (identity !== undefined) await stopServer(identity);
   options.signal?.throwIfAborted();
@@ -169,6 +172,7 @@ function describe(directory: string, password: string, running: RunningNats, ado
     logFile: logFileOf(directory),
     store: storeOf(directory),
     adopted,
+    ended: running.ended,
     stop: () => stopServer(running.identity),
   };
 }

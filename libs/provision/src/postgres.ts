@@ -39,6 +39,8 @@ export interface PostgresServer {
   readonly logFile: string;
   /** Whether it ran already and was taken over. */
   readonly adopted: boolean;
+  /** Settles when it ends; undefined for one that was taken over, which is no child of ours. */
+  readonly ended: Promise<void> | undefined;
   /** `fast` ends sessions and writes a checkpoint; `immediate` is a crash, for tests. */
   stop(mode?: 'fast' | 'immediate'): Promise<void>;
 }
@@ -90,6 +92,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
 interface RunningPostmaster {
   readonly identity: ProcessIdentity;
   readonly port: number;
+  readonly ended?: Promise<void>;
 }
 
 /** The live postmaster of that data directory, once it accepts connections; undefined when there is none. */
@@ -168,7 +171,7 @@ async function launch(
   const identity = await server.identity();
   if (identity !== undefined && options.signal?.aborted !== true && (await isReady(cluster.data, identity.pid))) {
     await writeWhole(portFileOf(directory), `${String(port)}\n`);
-    return { kind: 'running', running: { identity, port } };
+    return { kind: 'running', running: { identity, port, ended: server.ended } };
   }
   if (identity !== undefined) await stopPostmaster(identity, 'fast');
   options.signal?.throwIfAborted();
@@ -209,7 +212,7 @@ const addressFor = (password: string, port: number): string =>
   `postgres://${SUPERUSER_NAME}:${password}@127.0.0.1:${String(port)}/${DATABASE_NAME}`;
 
 function describe(directory: string, cluster: PostgresCluster, running: RunningPostmaster, adopted: boolean): PostgresServer {
-  const { identity, port } = running;
+  const { identity, port, ended } = running;
   return {
     url: addressFor(cluster.password, port),
     port,
@@ -217,6 +220,7 @@ function describe(directory: string, cluster: PostgresCluster, running: RunningP
     data: cluster.data,
     logFile: logFileOf(directory),
     adopted,
+    ended,
     stop: (mode = 'fast') => stopPostmaster(identity, mode),
   };
 }

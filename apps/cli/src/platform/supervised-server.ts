@@ -9,6 +9,8 @@ export interface RunningServer {
   readonly port: number;
   readonly process: ProcessIdentity;
   readonly adopted: boolean;
+  /** Settles when it ends; undefined when it is no child of ours. */
+  readonly ended: Promise<void> | undefined;
   stop(): Promise<void>;
 }
 
@@ -25,12 +27,13 @@ export interface SupervisedServer {
 
 /** Replaying a long log after a crash takes its time. */
 const REVIVAL_MS_MAX = 120_000;
-const WATCH_INTERVAL_MS = 200;
+/** How often a server is looked at that is no child of ours. */
+const WATCH_INTERVAL_MS = 500;
 const START_FAILURES_MAX = 6;
 const BACKOFF_MS_MAX = 5_000;
 
 /**
- * Watches a server and starts it again, on the same port, when it is gone. It may have been adopted, and is then no child of ours, so it is
+ * Watches a server and starts it again, on the same port, when it is gone. It may have been adopted, and is then no child of ours: it is
  * looked at rather than waited for.
  */
 export class ServerSupervisor implements SupervisedServer {
@@ -73,8 +76,8 @@ export class ServerSupervisor implements SupervisedServer {
     const { signal } = this.stopping;
     try {
       while (!signal.aborted) {
-        await pause(WATCH_INTERVAL_MS, undefined, { signal });
-        if (await isSameProcess(this.current.process)) continue;
+        await this.untilGone(signal);
+        if (signal.aborted) return;
         this.supervision.onProgress(`${this.name} is gone; starting it again`);
         await this.revive();
         this.supervision.onChange();
@@ -82,6 +85,15 @@ export class ServerSupervisor implements SupervisedServer {
     } catch (error) {
       if (!signal.aborted) this.supervision.onGiveUp(this.givingUp(error));
     }
+  }
+
+  private async untilGone(signal: AbortSignal): Promise<void> {
+    const { ended, process } = this.current;
+    if (ended !== undefined) {
+      await Promise.race([ended, aborted(signal)]);
+      return;
+    }
+    while (!signal.aborted && (await isSameProcess(process))) await pause(WATCH_INTERVAL_MS, undefined, { signal });
   }
 
   private async revive(): Promise<void> {
@@ -107,3 +119,15 @@ export class ServerSupervisor implements SupervisedServer {
     );
   }
 }
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((settle) => {
+    if (signal.aborted) settle();
+    signal.addEventListener(
+      'abort',
+      () => {
+        settle();
+      },
+      { once: true },
+    );
+  });
