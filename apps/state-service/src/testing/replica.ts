@@ -8,11 +8,13 @@ import {
   type Command,
   type CommandEnvelope,
   type CommandId,
+  type JsonObject,
   type StepDraft,
   type StepId,
   type StreamId,
   type TenantId,
   type WorkflowRequest,
+  type WorkflowSystemCommand,
 } from '@taskmaster/contracts';
 import { openPools, PostgresEventStore, PostgresOpenWork, type OpenWork, type Pools } from '@taskmaster/event-log';
 import { CommandHandler, type CommittedEvent, type HandlerOptions } from '../handle-command.js';
@@ -105,5 +107,52 @@ export const complete = (name: string, stepId: string, attempt = 1): CommandEnve
   ),
   actor: { kind: 'service', id: 'worker' },
 });
+
+/** A command of a worker about an attempt. */
+export const reported = (name: string, key: string, command: WorkflowSystemCommand): CommandEnvelope => ({
+  ...envelope(command, streamFor(name), `${command.type} ${name} ${key}`),
+  actor: { kind: 'service', id: 'worker' },
+});
+
+export const start = (
+  name: string,
+  stepId: string,
+  given: { holder?: string; attempt?: number; leaseMs?: number } = {},
+): CommandEnvelope => {
+  const { holder = 'worker', attempt = 1, leaseMs = 60_000 } = given;
+  const data = { stepId: stepId as StepId, attempt, holder, leaseMs };
+  return reported(name, `${stepId} ${String(attempt)} ${holder}`, { type: 'StartStep', data });
+};
+
+interface Reporting {
+  readonly by?: string;
+  readonly attempt?: number;
+}
+
+export const completeWith = (
+  name: string,
+  stepId: string,
+  output: JsonObject,
+  { by = 'worker', attempt = 1 }: Reporting = {},
+): CommandEnvelope => {
+  const data = { stepId: stepId as StepId, attempt, by, durationMs: 1, output };
+  return reported(name, `${stepId} ${String(attempt)} ${by}`, { type: 'CompleteStep', data });
+};
+
+/** Carries a workflow of the profile cicd to the end of its validation: its merge is ready, or a person is asked. */
+export async function validated({ handler }: Replica, name: string, passed: boolean): Promise<void> {
+  const repository = { url: 'file:///repository.git', branch: 'main', forge: 'local' } as const;
+  const options = { ...planRequest([]).options, maxFixCycles: 0 };
+  const landed = { number: 1, url: 'url', title: 'title', source: 'source', target: 'main', head: 'head' };
+  const checks = [{ name: 'npm test', passed, durationMs: 1, outputTail: '' }];
+  await handler.handle(request(name, [noop('a')], { profile: 'cicd', repository, options }));
+  await handler.handle(complete(name, 'a'));
+  await handler.handle(start(name, 'tm-land-1'));
+  await handler.handle(completeWith(name, 'tm-land-1', landed));
+  await handler.handle(start(name, 'tm-validate-1'));
+  await handler.handle(completeWith(name, 'tm-validate-1', { passed, commit: 'merge', base: 'base', checks }));
+}
+
+export const MERGED = { merged: true, commit: 'merge', number: 1, target: 'main' } as const;
 
 export const accessStream = streamOf('access', DEFAULT_TENANT);
