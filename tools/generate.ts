@@ -1,6 +1,6 @@
 // `npm run generate`: the documents that are made from the code. CI fails when they differ from what is committed.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import {
@@ -10,6 +10,7 @@ import {
   type VariableDescription,
 } from './configuration-document.js';
 import { eventsDocument } from './events-document.js';
+import { reliabilityDocument, type ReliabilityResult } from './reliability-document.js';
 
 interface Contracts {
   readonly NOTICE_EVENT_TYPES: readonly string[];
@@ -48,6 +49,14 @@ async function configurations(): Promise<readonly ServiceConfiguration[]> {
 const openApiDocument = (): string =>
   execFileSync(process.execPath, [join('apps', 'gateway', 'dist', 'openapi.js')], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
 
+/** The result files of a folder of docs/results, by name. */
+function resultsIn<Result>(folder: string): readonly Result[] {
+  const place = join('docs', 'results', folder);
+  if (!existsSync(place)) return [];
+  const files = readdirSync(place).filter((name) => name.endsWith('.json'));
+  return files.sort().map((name) => JSON.parse(readFileSync(join(place, name), 'utf8')) as Result);
+}
+
 const contracts = await load<Contracts>('libs/contracts/dist/index.js');
 const services = await configurations();
 mkdirSync('docs', { recursive: true });
@@ -56,3 +65,4 @@ writeFileSync(join('docs', 'events.md'), eventsDocument(topology));
 writeFileSync(join('docs', 'configuration.md'), configurationDocument(services));
 writeFileSync('.env.example', environmentExample(services));
 writeFileSync(join('docs', 'openapi.json'), openApiDocument());
+writeFileSync(join('docs', 'reliability.md'), reliabilityDocument(resultsIn<ReliabilityResult>('reliability')));

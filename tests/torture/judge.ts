@@ -27,8 +27,17 @@ type Delivery = Pick<Accepted, 'id' | 'repository'>;
 const CATCH_UP_MS_MAX = 60_000;
 const QUIET_MS_MAX = 60_000;
 
-/** A sentence for everything that does not hold, and where the log ended. */
-export async function judge(it: Case): Promise<{ readonly head: number; readonly violations: readonly string[] }> {
+export interface Verdict {
+  /** A sentence for everything that does not hold. */
+  readonly violations: readonly string[];
+  /** Where the log ended. */
+  readonly head: number;
+  readonly broker: string;
+  readonly database: string;
+}
+
+/** Judges what came of a run. */
+export async function judge(it: Case): Promise<Verdict> {
   const log = new LogChecks(it.platform.databaseUrl);
   try {
     const head = await log.head();
@@ -40,7 +49,7 @@ export async function judge(it: Case): Promise<{ readonly head: number; readonly
       ...(await judgeStream(it.platform.natsUrl, log)),
       ...(await judgeMerges(it, log)),
     ];
-    return { head: await log.head(), violations };
+    return { violations, head: await log.head(), broker: await brokerOf(it.platform.natsUrl), database: await log.database() };
   } finally {
     await log.close();
   }
@@ -118,6 +127,14 @@ async function judgeStream(url: string, log: LogChecks): Promise<readonly string
   } finally {
     await broker.close();
   }
+}
+
+async function brokerOf(url: string): Promise<string> {
+  const broker = await connectBroker({ url, name: 'judge' });
+  const nodes = url.split(',').length;
+  const version = broker.info?.version ?? 'of unknown version';
+  await broker.close();
+  return `nats-server ${version}${nodes === 1 ? '' : `, ${String(nodes)} nodes`}`;
 }
 
 /** What was delivered is in the repositories, once, and nothing else is. */

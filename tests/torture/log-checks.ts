@@ -78,6 +78,12 @@ export class LogChecks {
     return new Set(rows.map(({ stream }) => stream.replace(/^workflow-/, '')));
   }
 
+  /** The server and its version. */
+  async database(): Promise<string> {
+    const { rows } = await this.pool.query<{ version: string }>("select split_part(current_setting('server_version'), ' ', 1) as version");
+    return `Postgres ${rows[0]?.version ?? 'of unknown version'}`;
+  }
+
   async close(): Promise<void> {
     await this.pool.end();
   }

@@ -32,6 +32,9 @@ export interface TortureOptions {
 export interface TortureReport {
   readonly seed: number;
   readonly seconds: number;
+  /** What ran below: the server and its version, and how many nodes it had. */
+  readonly broker: string;
+  readonly database: string;
   /** What was done to the platform, by kind. */
   readonly faults: Readonly<Record<string, number>>;
   /** What its clients did beside handing in. */
@@ -129,7 +132,7 @@ class TortureRun {
     const drainMs = performance.now() - healed;
     say(`drained after ${(drainMs / 1000).toFixed(1)} s; judging`);
     await crowd.askAgain();
-    const { head, violations } = await judge({
+    const { head, broker, database, violations } = await judge({
       platform: this.platform,
       gateway: this.gateways[0] as HttpClient,
       followers: this.followers,
@@ -146,6 +149,8 @@ class TortureRun {
     return {
       seed,
       seconds,
+      broker,
+      database,
       faults: this.injector.counts,
       clients: crowd.counts,
       accepted: crowd.accepted.length,
