@@ -69,7 +69,7 @@ export interface LoadOptions {
 export async function submitAll(client: HttpClient, { cicd, simple, repositories, links }: LoadOptions): Promise<readonly Submission[]> {
   const ofCicd = Array.from({ length: cicd }, async (_, index): Promise<Submission> => {
     const repository = repositories[index % repositories.length];
-    // Each repository gets every requirement once: what another workflow has merged already would be nothing to land.
+    // Each repository gets every requirement once: what another workflow has merged already would be already there.
     const turn = Math.floor(index / repositories.length);
     const requirement = `Part ${String(turn + 1)}. ${REQUIREMENTS[turn % REQUIREMENTS.length] ?? ''}`;
     const body = { profile: 'cicd', requirement, repository: { url: repository?.path, branch: repository?.branch, forge: 'local' } };

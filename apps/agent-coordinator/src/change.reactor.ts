@@ -28,16 +28,16 @@ export async function runChangeStep(c: Coordinator, held: Held, context: StepCon
     title: context.step.title,
     ...(context.repository === undefined ? {} : { repository: context.repository }),
   };
-  let merged = false;
+  let isOver = false;
   const settled = await settle(c, held, async () => {
     await c.sessions.write(session);
     held.recorded();
     const ending = await doChange(c, held, context, session);
-    merged = context.step.kind === 'change.merge' && ending.kind === 'completed' && ending.output['merged'] === true;
+    isOver = ending.kind === 'completed' && (ending.output['merged'] === true || ending.output['alreadyThere'] === true);
     return ending;
   });
   if (!settled) return;
-  if (merged) await tidy(c, context);
+  if (isOver) await tidy(c, context);
   await c.sessions.remove(ref);
 }
 
@@ -109,7 +109,7 @@ function bodyOf(context: StepContext): string {
     .slice(0, BODY_CHARS_MAX);
 }
 
-/** After a merge the workflow's branches and folder are of no use. What cannot be removed now does no harm. */
+/** Once the target holds the change, the workflow's branches and folder are of no use. What cannot be removed now does no harm. */
 async function tidy(c: Coordinator, { repository, workflowId }: StepContext): Promise<void> {
   if (!repository) return;
   const mirror = await c.desk.mirrors.of(repository);

@@ -11,7 +11,7 @@ import {
   type WorkflowEvent,
 } from '@taskmaster/contracts';
 import { parsePlan } from './plan.js';
-import { planAdopted } from './stages.js';
+import { ALREADY_THERE, isAlreadyThere, planAdopted } from './stages.js';
 import { isStageStep, type Step } from './step.js';
 import type { LiveWorkflow } from './state.js';
 
@@ -30,9 +30,7 @@ export function factsOfOutput(w: LiveWorkflow, step: Step, output: JsonObject): 
     case 'change.merge':
       return merged(w, output);
     case 'change.discard':
-      return ok(
-        w.pullRequest?.state === 'open' ? [{ type: 'PullRequestClosed', data: { number: w.pullRequest.number, reason: w.reason } }] : [],
-      );
+      return ok(closedUnmerged(w, w.reason));
     default:
       return ok([]);
   }
@@ -57,7 +55,11 @@ function decomposed(output: JsonObject): Result<readonly WorkflowEvent[], string
   return plan.ok ? ok([planAdopted(plan.value, 'decomposed')]) : err(`its plan is not valid: ${JSON.stringify(plan.error)}`);
 }
 
+const closedUnmerged = ({ pullRequest }: LiveWorkflow, reason: string): readonly WorkflowEvent[] =>
+  pullRequest?.state === 'open' ? [{ type: 'PullRequestClosed', data: { number: pullRequest.number, reason } }] : [];
+
 function landed(w: LiveWorkflow, output: JsonObject): Result<readonly WorkflowEvent[], string> {
+  if (isAlreadyThere(output)) return ok(closedUnmerged(w, ALREADY_THERE));
   const { number, url, title, source, target, head } = output;
   if (typeof number !== 'number') return err('it names no pull request');
   const texts = [url, title, source, target, head];

@@ -133,6 +133,20 @@ describe('the cicd profile', () => {
     expect(lines(told.events).at(-2)).toBe('StepFailed tm-merge-1');
   });
 
+  it('ends as completed, with the reason, when the target holds the change already', () => {
+    const told = running().complete('one').start('tm-land-1');
+    told.complete('tm-land-1', { alreadyThere: true, target: 'main', commit: 'head' });
+    expect(told.live.ended).toMatchObject({ outcome: 'completed', reason: 'already there', result: {} });
+    expect(lines(told.events).filter((line) => /PullRequest|Validation|tm-(validate|merge)/.test(line))).toEqual([]);
+  });
+
+  it('closes the pull request of an earlier cycle when the repaired change is there already', () => {
+    const told = running().complete('one').landed(1).validated(1, false).start('fix-1', 1, assignment).complete('fix-1').start('tm-land-2');
+    told.complete('tm-land-2', { alreadyThere: true, target: 'main', commit: 'head' });
+    expect(lines(told.events)).toContain('PullRequestClosed');
+    expect(told.live).toMatchObject({ pullRequest: { state: 'closed' }, ended: { outcome: 'completed', reason: 'already there' } });
+  });
+
   it('plans one undivided step when language understanding is switched off', () => {
     const told = story().request(requirementRequest({ options: { ...options, enableNlp: false } }));
     expect(lines(told.events).at(-1)).toBe('StepReadied implement');

@@ -50,7 +50,7 @@ export function standingOf(stage: StageName, w: LiveWorkflow, now: Timestamp): S
         kind: 'change.land',
         name: 'land',
         input: { cycle: w.cycle },
-        reason: 'pull request opened',
+        reason: withoutChange(w) ?? 'pull request opened',
       });
     case 'review':
       return skipped('no review asked for');
@@ -66,6 +66,16 @@ export function standingOf(stage: StageName, w: LiveWorkflow, now: Timestamp): S
 }
 
 const withoutRepository = (w: LiveWorkflow): string | undefined => (w.request.repository === undefined ? 'no repository' : undefined);
+
+/** Why a workflow ends as completed although it merged nothing: the target holds its change. */
+export const ALREADY_THERE = 'already there';
+export const isAlreadyThere = (landed: JsonObject): boolean => landed['alreadyThere'] === true;
+
+/** Why there is nothing to validate and to merge, when that is so. */
+function withoutChange(w: LiveWorkflow): string | undefined {
+  const landed = w.steps[stageStepId('land', w.cycle)]?.situation;
+  return landed?.status === 'succeeded' && isAlreadyThere(landed.output) ? ALREADY_THERE : withoutRepository(w);
+}
 
 interface OwnStep {
   /** Why the stage has nothing to do, when it has not. */
@@ -182,7 +192,7 @@ function execute(w: LiveWorkflow, now: Timestamp): StageStanding {
 const NO_VALIDATION_NEEDED = 'nothing to validate without a repository';
 
 function validate(w: LiveWorkflow, now: Timestamp): StageStanding {
-  const skip = withoutRepository(w) === undefined ? undefined : NO_VALIDATION_NEEDED;
+  const skip = withoutRepository(w) === undefined ? withoutChange(w) : NO_VALIDATION_NEEDED;
   const standing = ownStep(w, now, {
     skip,
     kind: 'change.validate',
@@ -199,8 +209,9 @@ function validate(w: LiveWorkflow, now: Timestamp): StageStanding {
 function merge(w: LiveWorkflow, now: Timestamp): StageStanding {
   const last = w.validations.at(-1);
   const input = { cycle: w.cycle, commit: last?.commit ?? '', base: last?.base ?? '' };
-  const standing = ownStep(w, now, { skip: withoutRepository(w), kind: 'change.merge', name: 'merge', input, reason: 'change merged' });
-  return standing.kind === 'done' && withoutRepository(w) === undefined && w.pullRequest?.state !== 'merged'
+  const skip = withoutChange(w);
+  const standing = ownStep(w, now, { skip, kind: 'change.merge', name: 'merge', input, reason: 'change merged' });
+  return standing.kind === 'done' && skip === undefined && w.pullRequest?.state !== 'merged'
     ? { kind: 'failed', reason: 'the target moved and the merged result no longer passes' }
     : standing;
 }

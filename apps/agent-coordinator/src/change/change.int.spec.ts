@@ -40,7 +40,7 @@ describe('landing a change', () => {
     const [first, second] = await Promise.all([land(desk, bed.task('wf_1', 'tm-land-1')), land(bed.desk(), bed.task('wf_2', 'tm-land-1'))]);
     const again = await land(bed.desk(), bed.task('wf_1', 'tm-land-1'));
     expect(again).toEqual(first);
-    const numbers = [first, second].map((result) => (result.kind === 'done' ? result.output.number : 0));
+    const numbers = [first, second].map((result) => (result.kind === 'done' && 'number' in result.output ? result.output.number : 0));
     expect(numbers.sort()).toEqual([1, 2]);
     expect(await bed.refs('refs/tm/pull/')).toEqual([
       'refs/tm/pull/1/head',
@@ -62,6 +62,27 @@ describe('landing a change', () => {
   it('refuses to land nothing', async () => {
     const result = await land(desk, bed.task('wf_1', 'tm-land-1'));
     expect(result).toMatchObject({ kind: 'failed', error: { type: 'validation', retryable: false } });
+  });
+
+  it('refuses to land when steps ran and none delivered', async () => {
+    await openWorkspace(desk, bed, attempt('wf_1', 'a'));
+    await bed.commit({ 'elsewhere.txt': 'x' }, 'Meanwhile');
+    const result = await land(desk, bed.task('wf_1', 'tm-land-1'));
+    expect(result).toMatchObject({ kind: 'failed', error: { message: 'there is nothing to land: no step changed the repository' } });
+  });
+
+  it('says that the target holds the change already, also when it holds more, and closes the pull request', async () => {
+    await work(desk, bed, attempt('wf_1', 'a'), { 'one.txt': '1' });
+    await work(desk, bed, attempt('wf_2', 'a'), { 'one.txt': '1' });
+    await land(desk, bed.task('wf_2', 'tm-land-1'));
+    await merge(desk, mergeTask(await validated('wf_1'), 'wf_1', 1));
+    const head = await bed.commit({ 'elsewhere.txt': 'x' }, 'Meanwhile');
+    const result = await land(desk, bed.task('wf_2', 'tm-land-2', { cycle: 2 }));
+    expect(result).toEqual({ kind: 'done', output: { alreadyThere: true, target: 'main', commit: head } });
+    expect(JSON.parse(await bed.git.run(['cat-file', 'blob', 'refs/tm/pull/1/record'], { gitDir: bed.url }))).toMatchObject({
+      state: 'closed',
+    });
+    expect(await bed.head('main')).toBe(head);
   });
 
   it('validates the merge of both sides with the tests of the repository and merges exactly that commit', async () => {

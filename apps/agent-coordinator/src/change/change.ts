@@ -2,6 +2,7 @@ import type { AttemptRef, RepositoryRef, StepError, ValidationCheck, ValidationC
 import type { Forge } from '../forge/forge.js';
 import { integrationBranch } from '../names.js';
 import type { DeliveryDesk } from '../workspace/deliver.js';
+import { mergeTrees } from '../workspace/merge-trees.js';
 import type { Mirror, RemoteView } from '../workspace/mirrors.js';
 import { removeBranches } from './branches.js';
 import { buildCandidate } from './candidate.js';
@@ -39,6 +40,14 @@ export interface LandOutput {
   readonly head: string;
 }
 
+/** The target holds everything that was delivered: somebody else has brought it there, and nothing is left to land. */
+export interface AlreadyThereOutput {
+  readonly alreadyThere: true;
+  readonly target: string;
+  /** The head of the target that holds it. */
+  readonly commit: string;
+}
+
 export interface ValidateOutput {
   readonly passed: boolean;
   readonly commit: string;
@@ -51,14 +60,25 @@ const failed = (type: StepError['type'], message: string): { readonly kind: 'fai
   error: { type, message, retryable: false },
 });
 
-const isEmpty = (view: RemoteView): boolean => !view.integration || view.integration.tree === view.target.tree;
+/** Whether merging what was delivered would leave the target as it is. */
+async function isThere(desk: ChangeDesk, mirror: Mirror, { target, integration }: RemoteView): Promise<boolean> {
+  if (integration === undefined) return false;
+  if (integration.tree === target.tree) return true;
+  const merged = await mergeTrees(desk.git, mirror.gitDir, target.commit, integration.commit);
+  return merged.kind === 'merged' && merged.tree === target.tree;
+}
 
 /** Opens the workflow's pull request, or moves it to what has been delivered since. */
-export async function land(desk: ChangeDesk, task: ChangeTask): Promise<ChangeResult<LandOutput>> {
+export async function land(desk: ChangeDesk, task: ChangeTask): Promise<ChangeResult<LandOutput | AlreadyThereOutput>> {
   const mirror = await desk.mirrors.of(task.repository);
   const { workflowId } = task.ref;
   const view = await desk.mirrors.look(mirror, workflowId);
-  if (!view.integration || isEmpty(view)) return failed('validation', 'there is nothing to land: no step changed the repository');
+  if (!view.integration || view.delivered.size === 0)
+    return failed('validation', 'there is nothing to land: no step changed the repository');
+  if (await isThere(desk, mirror, view)) {
+    await desk.forgeOf(task.repository).close(mirror, workflowId, `${mirror.target} holds this change already`);
+    return { kind: 'done', output: { alreadyThere: true, target: mirror.target, commit: view.target.commit } };
+  }
   const pull = await desk.forgeOf(task.repository).ensurePullRequest(mirror, {
     workflowId,
     title: task.title,

@@ -154,10 +154,11 @@ async function conclude(
   const { run, report } = delivery;
   const { terminal } = around;
   const broken = report.invariants.filter((invariant) => invariant.violations.length > 0).length;
-  const merged = run.ended?.outcome === 'completed' ? run.pullRequest?.commit : undefined;
+  const isDelivered = run.ended?.outcome === 'completed';
+  const merged = isDelivered ? run.pullRequest?.commit : undefined;
   if (options.json === true) terminal.out(`${JSON.stringify(resultOf(delivery, merged))}\n`);
   else {
-    const result = merged === undefined ? failureLines(run, around) : await mergeLines(delivery.repository, merged, around);
+    const result = merged === undefined ? unmergedLines(run, around) : await mergeLines(delivery.repository, merged, around);
     const lines = [
       ...result,
       '',
@@ -166,7 +167,7 @@ async function conclude(
     ];
     terminal.out(`${lines.join('\n')}\n`);
   }
-  return merged !== undefined && broken === 0 ? EXIT.ok : EXIT.failed;
+  return isDelivered && broken === 0 ? EXIT.ok : EXIT.failed;
 }
 
 const resultOf = ({ run, repository, elapsedMs, report }: Delivery, merged: string | undefined): object => ({
@@ -180,6 +181,10 @@ const resultOf = ({ run, repository, elapsedMs, report }: Delivery, merged: stri
   elapsedMs: Math.round(elapsedMs),
   invariants: report.invariants,
 });
+
+function unmergedLines(run: Run, around: Surroundings): readonly string[] {
+  return run.ended?.outcome === 'completed' ? [`Nothing to merge: ${run.ended.reason}`] : failureLines(run, around);
+}
 
 function failureLines(run: Run, { terminal }: Surroundings): readonly string[] {
   const failed = [...run.steps.values()].filter((step) => step.mark === 'failed').map((step) => `  ${step.title}: ${step.note ?? ''}`);
