@@ -1,42 +1,39 @@
-import { hash } from 'node:crypto';
-import { chainText, idOf, type Timestamp } from '@taskmaster/contracts';
+import { idOf, type Timestamp } from '@taskmaster/contracts';
 import type pg from 'pg';
-import { ArrayColumns, placeholders, type ColumnType } from './array-columns.js';
+import { appendExpected, mayBeExpected } from './append-expected.js';
 import { faultOf } from './faults.js';
 import { instantOf } from './instants.js';
-import type { AppendGroup, AppendOutcome, EarlierAnswer, GroupOutcome, QuotaCount, QuotaRequest, UnplacedEvent } from './rows.js';
+import { metaText, placed, type PlacedGroup } from './placed.js';
+import type { AppendGroup, AppendOutcome, EarlierAnswer, GroupOutcome, QuotaCount } from './rows.js';
 
-const HEADS: readonly ColumnType[] = ['text', 'text', 'text', 'integer', 'integer', 'text'];
-const EVENTS: readonly ColumnType[] = ['integer', 'integer', 'text', 'smallint', 'json', 'json', 'timestamptz', 'uuid', 'text'];
-const ANSWERS: readonly ColumnType[] = ['integer', 'uuid', 'json'];
-const WORKFLOWS: readonly ColumnType[] = [
-  ...(['integer', 'text', 'integer', 'text', 'text', 'text', 'text', 'text', 'text', 'double precision', 'double precision'] as const),
-  ...(['timestamptz', 'timestamptz', 'timestamptz', 'text', 'text', 'timestamptz'] as const),
-];
-const STEPS: readonly ColumnType[] = [
-  ...(['integer', 'text', 'text', 'text', 'integer', 'integer', 'text', 'text', 'integer', 'timestamptz', 'timestamptz'] as const),
-];
-/** What both functions are given, before what they do not share. */
-const COMMON: readonly ColumnType[] = [...HEADS, ...EVENTS, ...ANSWERS, ...WORKFLOWS, ...STEPS];
-const DOCUMENTS: readonly ColumnType[] = ['integer', 'json'];
-const CHANGES: readonly ColumnType[] = ['integer', 'text', 'text', 'integer'];
-const TOTALS: readonly ColumnType[] = ['text', 'integer', 'integer', 'integer', 'integer', 'integer'];
+/** The columns of one table of the statement's input, filled row by row and sent as arrays. */
+class Columns {
+  readonly arrays: unknown[][];
 
-const BATCH_TEXT = `
-  select codes, head, recorded_at, quotas, duplicates, full_keys
-  from append_batch($1::boolean, ${placeholders([...COMMON, ...DOCUMENTS, ...DOCUMENTS, ...CHANGES], 2)})`;
-const EXPECTED_TEXT = `
-  select head, recorded_at, quotas
-  from append_expected($1::boolean, ${placeholders([...COMMON, ...TOTALS], 2)}, $${String(2 + COMMON.length + TOTALS.length)}::integer)`;
+  constructor(width: number) {
+    this.arrays = Array.from({ length: width }, () => []);
+  }
 
-/** Raised by `append_expected` when something is not as the caller expects; a key that exists already says the same. */
-const UNEXPECTED_STATES: readonly string[] = ['TM001', '23505'];
-
-interface ExpectedRow {
-  readonly head: number;
-  readonly recorded_at: string;
-  readonly quotas: string | null;
+  add(...row: readonly unknown[]): void {
+    for (let i = 0; i < row.length; i += 1) this.arrays[i]?.push(row[i]);
+  }
 }
+
+const TYPES = [
+  ...['text', 'text', 'text', 'integer', 'integer', 'text'],
+  ...['integer', 'integer', 'text', 'smallint', 'json', 'json', 'timestamptz', 'uuid', 'text'],
+  ...['integer', 'uuid', 'json'],
+  ...['integer', 'text', 'integer', 'text', 'text', 'text', 'text', 'text', 'text', 'double precision', 'double precision'],
+  ...['timestamptz', 'timestamptz', 'timestamptz', 'text', 'text', 'timestamptz'],
+  ...['integer', 'text', 'text', 'text', 'integer', 'integer', 'text', 'text', 'integer', 'timestamptz', 'timestamptz'],
+  ...['integer', 'json'],
+  ...['integer', 'json'],
+  ...['integer', 'text', 'text', 'integer'],
+];
+
+const APPEND_TEXT = `
+  select codes, head, recorded_at, quotas, duplicates, full_keys
+  from append_batch($1::boolean, ${TYPES.map((type, i) => `$${String(i + 2)}::${type}[]`).join(', ')})`;
 
 interface AppendRow {
   readonly codes: readonly number[];
@@ -47,32 +44,16 @@ interface AppendRow {
   readonly full_keys: string | null;
 }
 
-interface Encoded {
-  readonly common: readonly Buffer[];
-  readonly hashes: readonly string[];
-}
-
-/** Stored beside the data and not part of the decision: who, why, and the trace. */
-const metaText = (event: UnplacedEvent): string =>
-  JSON.stringify({
-    actor: event.actor,
-    correlationId: event.correlationId,
-    causationId: event.causationId,
-    traceparent: event.traceparent,
+function addEvents(into: Columns, { group, hashes }: PlacedGroup, n: number): void {
+  group.events.forEach((event, i) => {
+    const { type, schemaVersion, dataText, occurredAt, commandId } = event;
+    into.add(n, group.expectedVersion + i + 1, type, schemaVersion, dataText, metaText(event), occurredAt, commandId, hashes[i]);
   });
-
-function addEvents(into: ArrayColumns, group: AppendGroup, n: number): string {
-  let version = group.expectedVersion;
-  let previous = group.previousHash;
-  for (const event of group.events) {
-    version += 1;
-    previous = hash('sha256', chainText(previous, { stream: group.stream, version, tenantId: group.tenantId }, event));
-    into.add(n, version, event.type, event.schemaVersion, event.dataText, metaText(event), event.occurredAt, event.commandId, previous);
-  }
-  return previous;
 }
 
-function addWorkflow(into: ArrayColumns, group: AppendGroup, n: number): void {
+const lastHash = ({ group, hashes }: PlacedGroup): string => hashes.at(-1) ?? group.previousHash;
+
+function addWorkflow(into: Columns, group: AppendGroup, n: number): void {
   const w = group.workflow;
   if (w === undefined) return;
   into.add(
@@ -96,100 +77,40 @@ function addWorkflow(into: ArrayColumns, group: AppendGroup, n: number): void {
   );
 }
 
-function encode(groups: readonly AppendGroup[]): Encoded {
-  const heads = new ArrayColumns(HEADS);
-  const events = new ArrayColumns(EVENTS);
-  const answers = new ArrayColumns(ANSWERS);
-  const workflows = new ArrayColumns(WORKFLOWS);
-  const steps = new ArrayColumns(STEPS);
-  const hashes: string[] = [];
-  groups.forEach((group, index) => {
+function encode(groups: readonly PlacedGroup[]): readonly unknown[] {
+  const [heads, events, answers, workflows, steps] = [new Columns(6), new Columns(9), new Columns(3), new Columns(17), new Columns(11)];
+  const [agents, keys, quotas] = [new Columns(2), new Columns(2), new Columns(4)];
+  groups.forEach((place, index) => {
     const n = index + 1;
-    const last = addEvents(events, group, n);
-    hashes.push(last);
-    heads.add(group.stream, group.category, group.tenantId, group.expectedVersion, group.expectedVersion + group.events.length, last);
+    const { group } = place;
+    const { stream, category, tenantId, expectedVersion } = group;
+    addEvents(events, place, n);
+    heads.add(stream, category, tenantId, expectedVersion, expectedVersion + group.events.length, lastHash(place));
     for (const { commandId, answer } of group.answers) answers.add(n, commandId, JSON.stringify(answer));
     addWorkflow(workflows, group, n);
     for (const s of group.steps ?? []) {
       steps.add(n, s.stepId, s.kind, s.status, s.attempt, s.readyVersion, s.holder, s.agentId, s.leaseMs, s.deadlineAt, s.dueAt);
     }
-  });
-  return { common: [heads, events, answers, workflows, steps].flatMap((columns) => columns.parameters()), hashes };
-}
-
-/** Rows that only the careful function writes, and quota changes one by one. */
-function encodeRest(groups: readonly AppendGroup[]): readonly Buffer[] {
-  const [agents, keys, quotas] = [new ArrayColumns(DOCUMENTS), new ArrayColumns(DOCUMENTS), new ArrayColumns(CHANGES)];
-  groups.forEach((group, index) => {
-    const n = index + 1;
-    if (group.agent !== undefined) agents.add(n, JSON.stringify({ id: idOf(group.stream), ...group.agent }));
+    if (group.agent !== undefined) agents.add(n, JSON.stringify({ id: idOf(stream), ...group.agent }));
     for (const key of group.apiKeys ?? []) keys.add(n, JSON.stringify(key));
     for (const { key, kind, limit } of group.quotas) quotas.add(n, key, kind, limit);
   });
-  return [agents, keys, quotas].flatMap((columns) => columns.parameters());
-}
-
-interface QuotaTotal {
-  claims: number;
-  direct: number;
-  releases: number;
-  waiting: number;
-  limit: number;
-}
-
-const LIMIT_NONE = 2 ** 31 - 1;
-
-/** The quota changes of all groups by key, keys in order. */
-function encodeTotals(groups: readonly AppendGroup[]): readonly Buffer[] {
-  const totals = new Map<string, QuotaTotal>();
-  for (const { quotas } of groups) {
-    for (const { key, kind, limit } of quotas) {
-      const total = totals.get(key) ?? { claims: 0, direct: 0, releases: 0, waiting: 0, limit: LIMIT_NONE };
-      totals.set(key, total);
-      addChange(total, kind, limit);
-    }
-  }
-  const columns = new ArrayColumns(TOTALS);
-  for (const key of [...totals.keys()].sort()) {
-    const t = totals.get(key);
-    if (t !== undefined) columns.add(key, t.claims, t.direct, t.releases, t.waiting, t.limit);
-  }
-  return columns.parameters();
-}
-
-function addChange(total: QuotaTotal, kind: QuotaRequest['kind'], limit: number): void {
-  switch (kind) {
-    case 'claim':
-    case 'claim-queued':
-      total.claims += 1;
-      total.limit = Math.min(total.limit, limit);
-      if (kind === 'claim') total.direct += 1;
-      else total.waiting -= 1;
-      return;
-    case 'release':
-      total.releases += 1;
-      return;
-    case 'queue':
-      total.waiting += 1;
-      return;
-    case 'unqueue':
-      total.waiting -= 1;
-  }
+  return [heads, events, answers, workflows, steps, agents, keys, quotas].flatMap(({ arrays }) => arrays);
 }
 
 type RawDuplicate = Omit<EarlierAnswer, 'commandId'> & { readonly id: string; readonly group: number };
 
-function decode(groups: readonly AppendGroup[], hashes: readonly string[], row: AppendRow): AppendOutcome {
+function decode(groups: readonly PlacedGroup[], row: AppendRow): AppendOutcome {
   const duplicates = row.duplicates === null ? [] : (JSON.parse(row.duplicates) as readonly RawDuplicate[]);
   const full = row.full_keys === null ? {} : (JSON.parse(row.full_keys) as Readonly<Record<string, string>>);
   const recordedAt = row.recorded_at === null ? ('' as Timestamp) : instantOf(row.recorded_at);
   let position = (row.head ?? 0) + 1;
-  const outcomes = groups.map((group, i): GroupOutcome => {
+  const outcomes = groups.map((place, i): GroupOutcome => {
     switch (row.codes[i]) {
       case 0: {
         const firstPosition = position;
-        position += group.events.length;
-        return { kind: 'appended', firstPosition, recordedAt, hash: hashes[i] ?? group.previousHash };
+        position += place.group.events.length;
+        return { kind: 'appended', firstPosition, recordedAt, hash: lastHash(place) };
       }
       case 1:
         return { kind: 'conflict' };
@@ -207,54 +128,11 @@ function decode(groups: readonly AppendGroup[], hashes: readonly string[], row: 
   return { groups: outcomes, quotas: row.quotas === null ? [] : (JSON.parse(row.quotas) as readonly QuotaCount[]) };
 }
 
-/** Whether the quick function can take them: one group per stream, streams in order, each with events, and nothing but workflows and steps beside. */
-function mayBeExpected(groups: readonly AppendGroup[]): boolean {
-  let before = '';
-  for (const { stream, events, agent, apiKeys } of groups) {
-    if (stream <= before || events.length === 0 || agent !== undefined || apiKeys !== undefined) return false;
-    before = stream;
-  }
-  return true;
-}
-
-async function appendExpected(
-  pool: pg.Pool,
-  groups: readonly AppendGroup[],
-  { common, hashes }: Encoded,
-  wake: boolean,
-): Promise<AppendOutcome | undefined> {
-  let created = 0;
-  for (const { expectedVersion } of groups) if (expectedVersion === 0) created += 1;
-  try {
-    const values = [wake, ...common, ...encodeTotals(groups), created];
-    const { rows } = await pool.query<ExpectedRow>({ name: 'append-expected', text: EXPECTED_TEXT, values });
-    const [row] = rows;
-    if (row === undefined) throw new Error('the append function answers one row');
-    const recordedAt = instantOf(row.recorded_at);
-    let position = row.head + 1;
-    const outcomes = groups.map(({ events }, i): GroupOutcome => {
-      const firstPosition = position;
-      position += events.length;
-      return { kind: 'appended', firstPosition, recordedAt, hash: hashes[i] ?? '' };
-    });
-    return { groups: outcomes, quotas: row.quotas === null ? [] : (JSON.parse(row.quotas) as readonly QuotaCount[]) };
-  } catch (error) {
-    if (UNEXPECTED_STATES.includes((error as { code?: string }).code ?? '')) return undefined;
-    throw error;
-  }
-}
-
-async function appendCarefully(
-  pool: pg.Pool,
-  groups: readonly AppendGroup[],
-  { common, hashes }: Encoded,
-  wake: boolean,
-): Promise<AppendOutcome> {
-  const values = [wake, ...common, ...encodeRest(groups)];
-  const { rows } = await pool.query<AppendRow>({ name: 'append-batch', text: BATCH_TEXT, values });
+async function appendCarefully(pool: pg.Pool, groups: readonly PlacedGroup[], wake: boolean): Promise<AppendOutcome> {
+  const { rows } = await pool.query<AppendRow>({ name: 'append-batch', text: APPEND_TEXT, values: [wake, ...encode(groups)] });
   const [row] = rows;
   if (row === undefined) throw new Error('the append function answers one row');
-  return decode(groups, hashes, row);
+  return decode(groups, row);
 }
 
 /**
@@ -262,10 +140,10 @@ async function appendCarefully(
  * by the one that says what is wrong with which. @throws Fault when the statement as a whole failed: then nothing was appended, or nobody knows
  */
 export async function appendBatch(pool: pg.Pool, groups: readonly AppendGroup[], wake: boolean): Promise<AppendOutcome> {
-  const encoded = encode(groups);
+  const places = groups.map(placed);
   try {
-    const expected = mayBeExpected(groups) ? await appendExpected(pool, groups, encoded, wake) : undefined;
-    return expected ?? (await appendCarefully(pool, groups, encoded, wake));
+    const expected = mayBeExpected(places) ? await appendExpected(pool, places, wake) : undefined;
+    return expected ?? (await appendCarefully(pool, places, wake));
   } catch (error) {
     throw faultOf('appending a batch', error);
   }
