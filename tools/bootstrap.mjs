@@ -262,6 +262,7 @@ const SCRIPTS = {
   'test:coverage': jest('--coverage', '--coverageProvider=v8'),
   'test:performance': program('tests', 'dist', 'performance', 'main.js'),
   'bench:peers': program('tests', 'dist', 'peers', 'main.js'),
+  'bench:growth': program('tests', 'dist', 'performance', 'growth', 'main.js'),
   'bench:hops': program('tests', 'dist', 'performance', 'hops', 'main.js'),
   'test:torture': program('tests', 'dist', 'torture', 'main.js'),
   torture: program('tests', 'dist', 'torture', 'torture.js'),

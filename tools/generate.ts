@@ -45,6 +45,18 @@ async function configurations(): Promise<readonly ServiceConfiguration[]> {
   return found;
 }
 
+const MEASURED = join('docs', 'results', 'performance');
+
+/** Every figure of it comes from the files that the measurements wrote. */
+async function performancePage(): Promise<string> {
+  const { performanceDocument } = await load<{ readonly performanceDocument: (results: unknown) => string }>(
+    'tests/dist/performance/document/performance-document.js',
+  );
+  const files = existsSync(MEASURED) ? readdirSync(MEASURED).filter((name) => name.endsWith('.json')) : [];
+  const results = files.map((name) => [name.replace(/\.json$/, ''), JSON.parse(readFileSync(join(MEASURED, name), 'utf8')) as unknown]);
+  return performanceDocument(Object.fromEntries(results));
+}
+
 /** The gateway prints its API document itself, from its routes and rules, without starting. */
 const openApiDocument = (): string =>
   execFileSync(process.execPath, [join('apps', 'gateway', 'dist', 'openapi.js')], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
@@ -66,3 +78,4 @@ writeFileSync(join('docs', 'configuration.md'), configurationDocument(services))
 writeFileSync('.env.example', environmentExample(services));
 writeFileSync(join('docs', 'openapi.json'), openApiDocument());
 writeFileSync(join('docs', 'reliability.md'), reliabilityDocument(resultsIn<ReliabilityResult>('reliability')));
+writeFileSync(join('docs', 'performance.md'), await performancePage());

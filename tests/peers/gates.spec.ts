@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
+import type { ResultHeader } from '../performance/result-header.js';
 import type { EngineName } from './engine.js';
 import type { PhaseFigures, PhaseName } from './figures.js';
 import { gatesReport, judge, missedGates, type Verdict } from './gates.js';
 import type { RecoveryFigures } from './recovery.js';
-import type { Results, ResultHeader } from './results.js';
+import type { Results } from './results.js';
 
 const HEADER: ResultHeader = {
   at: '2026-01-01T00:00:00.000Z',

@@ -1,50 +1,23 @@
 // `npm run bench:peers`: TaskMaster and its peers on the same work, by turns, on this machine; then the targets are judged.
-import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findNats, findPostgres } from '@taskmaster/provision';
 import { Cleanup } from '../performance/cleanup.js';
-import { machineOf, versionOf } from '../performance/machine.js';
+import { resultHeader } from '../performance/result-header.js';
 import { measureStart, type StartFigures } from './cold-start.js';
 import { gatesReport, judge, missedGates } from './gates.js';
 import { parsePeersOptions, USAGE, type PeersOptions } from './options.js';
 import { installedPeers } from './packages.js';
 import { measureRound, type Bench, type Round } from './rates.js';
 import { measureRecovery, type RecoveryFigures } from './recovery.js';
-import { ratesOf, recoveryOf, startOf, type ResultHeader, type Results } from './results.js';
+import { ratesOf, recoveryOf, startOf, type Results } from './results.js';
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const tell = (text: string): void => void process.stderr.write(`${text}\n`);
 
-async function headerOf({ quick }: PeersOptions, at: string): Promise<ResultHeader> {
-  const git = (...args: readonly string[]): string => {
-    try {
-      return execFileSync('git', [...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-    } catch {
-      return '';
-    }
-  };
-  const dirty = git('status', '--porcelain', '--untracked-files=no', '--', 'apps', 'libs', 'tests') === '' ? '' : '-dirty';
-  const { postgres } = await findPostgres();
-  const { path } = await findNats({});
-  return {
-    at,
-    revision: `${git('rev-parse', '--short=12', 'HEAD')}${dirty}`,
-    machine: machineOf(),
-    versions: {
-      Node: process.version.slice(1),
-      Postgres: versionOf(postgres),
-      'nats-server': versionOf(path),
-      ...(await installedPeers()),
-    },
-    quick,
-  };
-}
-
 async function measureAll(bench: Bench): Promise<Results> {
   const { options } = bench;
-  const at = new Date().toISOString();
+  const at = new Date();
   const rates: Round[] = [];
   const recovery: (readonly RecoveryFigures[])[] = [];
   const starts: StartFigures[] = [];
@@ -54,7 +27,7 @@ async function measureAll(bench: Bench): Promise<Results> {
     if (options.parts.includes('recovery')) recovery.push(await measureRecovery(bench));
     if (options.parts.includes('start') && options.only.includes('ours')) starts.push(await measureStart(bench));
   }
-  const header = await headerOf(options, at);
+  const header = await resultHeader({ at, quick: options.quick, versions: await installedPeers() });
   return {
     ...(rates.length === 0 ? {} : { rates: ratesOf(header, rates) }),
     ...(recovery.length === 0 ? {} : { recovery: recoveryOf(header, recovery) }),

@@ -1,23 +1,10 @@
-import type { Machine } from '../performance/machine.js';
+import type { ResultHeader } from '../performance/result-header.js';
 import type { StartFigures } from './cold-start.js';
 import type { FlushTimes } from './disk.js';
 import type { EngineName } from './engine.js';
 import { median, medianPhases, type EnginePhases } from './figures.js';
 import type { Round } from './rates.js';
 import type { RecoveryFigures } from './recovery.js';
-
-/** What every result file begins with. */
-export interface ResultHeader {
-  /** When the run began, ISO 8601. */
-  readonly at: string;
-  /** Of the code that was measured; ends in `-dirty` when it was changed since. */
-  readonly revision: string;
-  readonly machine: Machine;
-  /** Of everything that was measured, by name. */
-  readonly versions: Readonly<Record<string, string>>;
-  /** Made by `--quick`: shows that it works and little more. */
-  readonly quick: boolean;
-}
 
 /** `rates.json`: what a workflow costs. Figures are medians over the rounds of one run. */
 export interface RatesResult extends ResultHeader {

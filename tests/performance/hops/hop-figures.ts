@@ -1,5 +1,6 @@
 import type { LoadResult } from '../load.js';
 import { sum, type CpuByGroup } from '../processes.js';
+import type { ResultHeader } from '../result-header.js';
 import type { FunctionTime, ProfileSums } from './profile-groups.js';
 import type { StatementTime } from './statement-times.js';
 
@@ -18,6 +19,13 @@ export interface HopFigures {
   readonly idleShare: Readonly<Record<string, number>>;
   readonly statements: readonly StatementTime[];
   readonly top: Readonly<Record<string, readonly FunctionTime[]>>;
+}
+
+/** `hops.json`. */
+export interface HopsResult extends ResultHeader {
+  readonly shape: string;
+  readonly steps: number;
+  readonly loads: readonly HopFigures[];
 }
 
 /** A load that was measured twice: without profilers for what it costs, with them for where that goes. */

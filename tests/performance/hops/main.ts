@@ -6,9 +6,9 @@ import { removePostgres, startPostgres } from '@taskmaster/provision';
 import { startPlatformUnderTest, type PlatformUnderTest } from '../../platform/platform-under-test.js';
 import { Cleanup } from '../cleanup.js';
 import { DriverProcess } from '../driver-process.js';
-import { machineOf } from '../machine.js';
 import { ProcessCosts, spentBetween } from '../processes.js';
-import { hopFigures, hopReport, type HopFigures, type HopReadings } from './hop-figures.js';
+import { resultHeader } from '../result-header.js';
+import { hopFigures, hopReport, type HopFigures, type HopReadings, type HopsResult } from './hop-figures.js';
 import { parseHopsOptions, USAGE, type HopsOptions } from './options.js';
 import { sumsOf } from './profile-groups.js';
 import { profilingVariables, ServiceProfiles } from './service-profiles.js';
@@ -115,9 +115,9 @@ else if ('wrong' in options) {
   process.stderr.write(`${options.wrong}\n\n${USAGE}\n`);
   process.exitCode = 2;
 } else {
+  const at = new Date();
   const loads = await run(options);
   say(`\n${hopReport(loads)}`);
-  const { shape, steps } = SHAPE;
-  const result = { at: new Date().toISOString(), machine: machineOf(), shape, steps, loads };
+  const result: HopsResult = { ...(await resultHeader({ at, quick: false })), ...SHAPE, loads };
   if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(result, null, 2)}\n`);
 }
