@@ -11,6 +11,7 @@ import {
   type CommandSender,
 } from '@taskmaster/contracts';
 import { ErrorCode, NatsError, type NatsConnection } from 'nats';
+import { RequestInbox, type Unanswered } from './request-inbox.js';
 import { backoffOf, DEADLINE_DEFAULT_MS, timeoutOf } from './retries.js';
 import { systemTimers, type Timers } from './timers.js';
 
@@ -39,11 +40,14 @@ export class NatsCommandSender implements CommandSender {
   #inFlight = 0;
   #pumping = false;
   #endDeadlines: (() => void) | undefined;
+  readonly #inbox: RequestInbox;
 
   constructor(
     private readonly connection: NatsConnection,
     private readonly timers: Timers = systemTimers,
-  ) {}
+  ) {
+    this.#inbox = new RequestInbox(connection, timers);
+  }
 
   send(envelope: CommandEnvelope, options?: { readonly deadlineMs?: number }): Promise<CommandAnswer> {
     const json = JSON.stringify(envelope);
@@ -93,16 +97,18 @@ export class NatsCommandSender implements CommandSender {
   async #request(batch: readonly Entry[]): Promise<void> {
     let tries = 0;
     for (const entry of batch) tries = Math.max(tries, entry.tries);
-    let reply: CommandReply;
+    const payload = batch.length === 1 ? HEAD + (batch[0]?.json ?? '') + TAIL : HEAD + batch.map(({ json }) => json).join(',') + TAIL;
     try {
-      const payload = batch.length === 1 ? HEAD + (batch[0]?.json ?? '') + TAIL : HEAD + batch.map(({ json }) => json).join(',') + TAIL;
-      const message = await this.connection.request(SUBJECT_COMMANDS, payload, { timeout: timeoutOf(tries) });
-      reply = message.json<CommandReply>();
-      if (reply.answers?.length !== batch.length) throw new TypeError('the reply does not answer the commands');
+      const message = await this.#inbox.ask(SUBJECT_COMMANDS, payload, timeoutOf(tries));
+      if (typeof message === 'string') this.#retryUnanswered(batch, message);
+      else this.#settleAll(batch, message.json<CommandReply>());
     } catch (error) {
       this.#retryAfterError(batch, error);
-      return;
     }
+  }
+
+  #settleAll(batch: readonly Entry[], reply: CommandReply): void {
+    if (reply.answers?.length !== batch.length) throw new TypeError('the reply does not answer the commands');
     const faulty: Entry[] = [];
     reply.answers.forEach((answer, index) => {
       const entry = batch[index] as Entry;
@@ -112,16 +118,22 @@ export class NatsCommandSender implements CommandSender {
     this.#retryLater(faulty);
   }
 
+  #retryUnanswered(batch: readonly Entry[], why: Unanswered): void {
+    if (why === 'refused') {
+      this.#retryLater(batch);
+      return;
+    }
+    // Waiting was the backoff. What is oldest goes first.
+    for (const entry of batch) entry.tries += 1;
+    this.#queue.unshift(...batch.filter((entry) => !entry.settled));
+  }
+
   #retryAfterError(batch: readonly Entry[], error: unknown): void {
     const code = error instanceof NatsError ? error.code : undefined;
     if (code === ErrorCode.MaxPayloadExceeded) {
       for (const entry of batch) this.#settle(entry, error as NatsError);
     } else if (this.connection.isClosed() || code === ErrorCode.ConnectionClosed || code === ErrorCode.ConnectionDraining) {
       for (const entry of batch) this.#settle(entry, new StateUnavailable('the connection to the broker is closed', { cause: error }));
-    } else if (code === ErrorCode.Timeout) {
-      // Waiting was the backoff. What is oldest goes first.
-      for (const entry of batch) entry.tries += 1;
-      this.#queue.unshift(...batch.filter((entry) => !entry.settled));
     } else this.#retryLater(batch);
   }
 

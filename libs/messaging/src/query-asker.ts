@@ -8,15 +8,20 @@ import {
   type QueryType,
 } from '@taskmaster/contracts';
 import { ErrorCode, NatsError, type NatsConnection } from 'nats';
+import { RequestInbox, type Unanswered } from './request-inbox.js';
 import { backoffOf, DEADLINE_DEFAULT_MS, timeoutOf } from './retries.js';
 import { systemTimers, type Timers } from './timers.js';
 
 /** Asks over request/reply, again and again until answered or too late. */
 export class NatsQueryAsker implements QueryAsker {
+  readonly #inbox: RequestInbox;
+
   constructor(
     private readonly connection: NatsConnection,
     private readonly timers: Timers = systemTimers,
-  ) {}
+  ) {
+    this.#inbox = new RequestInbox(connection, timers);
+  }
 
   async ask<Q extends QueryType>(query: Q, question: QueryOf<Q>, options?: { readonly deadlineMs?: number }): Promise<AnswerOf<Q>> {
     const deadline = this.timers.now() + (options?.deadlineMs ?? DEADLINE_DEFAULT_MS);
@@ -31,17 +36,17 @@ export class NatsQueryAsker implements QueryAsker {
     }
   }
 
-  async #askOnce<Q extends QueryType>(subject: string, payload: string, timeout: number): Promise<QueryReply<Q> | 'late' | 'refused'> {
+  async #askOnce<Q extends QueryType>(subject: string, payload: string, timeout: number): Promise<QueryReply<Q> | Unanswered> {
     try {
-      const message = await this.connection.request(subject, payload, { timeout });
-      return message.json<QueryReply<Q>>();
+      const message = await this.#inbox.ask(subject, payload, timeout);
+      return typeof message === 'string' ? message : message.json<QueryReply<Q>>();
     } catch (error) {
       const code = error instanceof NatsError ? error.code : undefined;
       if (code === ErrorCode.MaxPayloadExceeded) throw error;
       if (this.connection.isClosed() || code === ErrorCode.ConnectionDraining) {
         throw new StateUnavailable('the connection to the broker is closed', { cause: error });
       }
-      return code === ErrorCode.Timeout ? 'late' : 'refused';
+      return 'refused';
     }
   }
 
