@@ -16,10 +16,10 @@ const find = (options: TargetOptions = {}, env: Surroundings['env'] = {}) =>
   findTarget(options, { ...surroundings(), env: { TASKMASTER_DATA: join(home, 'data'), ...env } });
 
 /** Leaves what a platform leaves in its data directory. */
-async function runsAt(place: string, address: string, pid = process.pid): Promise<void> {
+async function runsAt(place: string, address: string, { pid = process.pid, port = 1 } = {}): Promise<void> {
   const data = join(home, place);
   await mkdir(data, { recursive: true });
-  const record = { version: 1, supervisor: { pid, startedAt: '0' }, address, port: 1, servers: {}, services: {} };
+  const record = { version: 1, supervisor: { pid, startedAt: '0' }, address, port, servers: {}, services: {} };
   await writeFile(join(data, 'platform.json'), JSON.stringify(record));
   await writeFile(join(data, 'api-key'), `key-of-${place}\n`);
 }
@@ -49,11 +49,16 @@ describe('the platform that is meant', () => {
   });
 
   it('is not one whose process is gone', async () => {
-    await runsAt('data', 'http://127.0.0.1:1', NO_PROCESS);
+    await runsAt('data', 'http://127.0.0.1:1', { pid: NO_PROCESS });
     await expect(find({ data: join(home, 'data') })).rejects.toMatchObject({
       name: 'CommandFault',
       message: expect.stringContaining('task-master up'),
     });
+  });
+
+  it('that is still starting has no address yet', async () => {
+    await runsAt('data', 'http://127.0.0.1:0', { port: 0 });
+    await expect(find({ data: join(home, 'data') })).rejects.toThrow('still starting');
   });
 
   it('must be a URL', async () => {

@@ -28,13 +28,20 @@ export async function findTarget(options: TargetOptions, { env }: Surroundings):
   if (url !== undefined) return targetOf(url, apiKey);
   const places = options.data === undefined ? [dataDirectory(undefined, env), demoDirectory(env)] : [dataDirectory(options.data, env)];
   for (const data of places) {
-    const record = await readRecord(data);
-    if (record === undefined || !runs(record.supervisor.pid)) continue;
-    return targetOf(record.address, apiKey ?? (await keyIn(data)));
+    const address = await addressIn(data);
+    if (address !== undefined) return targetOf(address, apiKey ?? (await keyIn(data)));
   }
   throw new CommandFault(
     `No platform runs on this machine (looked in ${places.join(' and ')}).\n  Start one with \`task-master up\`, or say where it is with --url or TASKMASTER_URL.`,
   );
+}
+
+/** Where the platform of that directory listens; undefined when none runs. */
+async function addressIn(data: string): Promise<string | undefined> {
+  const record = await readRecord(data);
+  if (record === undefined || !runs(record.supervisor.pid)) return undefined;
+  if (record.port === 0) throw new CommandFault(`The platform on ${data} is still starting.\n  Ask again in a moment.`);
+  return record.address;
 }
 
 function targetOf(url: string, apiKey: string | undefined): Target {

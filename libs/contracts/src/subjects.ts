@@ -33,3 +33,44 @@ export const QUEUE_GROUP_STATE = 'state-service';
 export const HEADER_EPOCH = 'Tm-Epoch';
 export const HEADER_AFTER = 'Tm-After';
 export const HEADER_UPTO = 'Tm-Upto';
+
+/** What one user of the broker may publish and subscribe to; anything else is refused by the server. */
+export interface BrokerRights {
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+}
+
+/** Replies to a service come back under this, so that no other service can read them. */
+export const inboxPrefixOf = (service: string): string => `_INBOX.${service.replace(/[^\w-]/g, '-')}`;
+
+const ASK = [SUBJECT_COMMANDS, 'tm.qry.*'];
+const inboxOf = (service: string): string => `${inboxPrefixOf(service)}.>`;
+
+/** A reactor asks, finds the stream, and pulls from and answers its own consumers. */
+function reactorRights(service: string): BrokerRights {
+  const consumers = CONSUMERS.map(({ name }) => name).filter((name) => name.startsWith(`${service}_`));
+  const ofConsumer = (name: string): readonly string[] => [
+    `$JS.API.CONSUMER.INFO.*.${name}`,
+    `$JS.API.CONSUMER.MSG.NEXT.*.${name}`,
+    // Newer servers put a domain and an account before the stream.
+    `$JS.ACK.*.${name}.>`,
+    `$JS.ACK.*.*.*.${name}.>`,
+    subjectOfDeadLetter(name),
+  ];
+  return { publish: [...ASK, '$JS.API.STREAM.NAMES', ...consumers.flatMap(ofConsumer)], subscribe: [inboxOf(service)] };
+}
+
+/** Each service is a user of its own and may do what it is for. */
+export const BROKER_RIGHTS = {
+  'state-service': {
+    publish: ['tm.work.*', SUBJECT_FEED, `${SUBJECT_FEED}.>`, '$JS.API.>', '_INBOX.>'],
+    subscribe: [SUBJECT_COMMANDS, 'tm.qry.*', inboxOf('state-service')],
+  },
+  'nlp-service': reactorRights('nlp-service'),
+  'agent-coordinator': reactorRights('agent-coordinator'),
+  gateway: {
+    // Its health check looks whether anybody pulls from the consumers.
+    publish: [...ASK, '$JS.API.INFO', '$JS.API.CONSUMER.INFO.*.*'],
+    subscribe: [SUBJECT_FEED, `${SUBJECT_FEED}.>`, inboxOf('gateway')],
+  },
+} as const satisfies Readonly<Record<string, BrokerRights>>;

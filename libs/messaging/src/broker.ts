@@ -1,4 +1,5 @@
-import { connect, Events, type NatsConnection } from 'nats';
+import { inboxPrefixOf } from '@taskmaster/contracts';
+import { connect, createInbox, Events, type NatsConnection } from 'nats';
 import { writeOncePerTurn } from './one-write.js';
 
 const RECONNECT_WAIT_MS = 50;
@@ -7,10 +8,16 @@ const DIAL_MS_MAX = 2_000;
 const PING_INTERVAL_MS = 10_000;
 const RTT_LIMIT_MS = 1_000;
 
+/** Where a connection's replies go; a user of the broker may read its own only. */
+const inboxPrefixes = new WeakMap<NatsConnection, string>();
+export const inboxFor = (connection: NatsConnection): string => createInbox(inboxPrefixes.get(connection));
+
 /** Connects, waiting for the broker as long as it takes, and reconnects for ever within 100 ms. */
 export async function connectBroker(options: { readonly url: string; readonly name: string }): Promise<NatsConnection> {
   const { servers, user, pass, token } = addressOf(options.url);
+  const inboxPrefix = inboxPrefixOf(options.name);
   const connection = await connect({
+    inboxPrefix,
     servers,
     ...(user === undefined ? {} : { user }),
     ...(pass === undefined ? {} : { pass }),
@@ -29,6 +36,7 @@ export async function connectBroker(options: { readonly url: string; readonly na
     // A server that restarts without its users for a moment is no reason to give up.
     ignoreAuthErrorAbort: true,
   });
+  inboxPrefixes.set(connection, inboxPrefix);
   writeOncePerTurn(connection);
   return connection;
 }

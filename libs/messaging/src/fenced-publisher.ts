@@ -1,5 +1,6 @@
 import { HEADER_AFTER, HEADER_EPOCH, HEADER_UPTO, workStreamOf } from '@taskmaster/contracts';
-import { createInbox, headers, type Msg, type NatsConnection, type Subscription } from 'nats';
+import { headers, type Msg, type NatsConnection, type Subscription } from 'nats';
+import { inboxFor } from './broker.js';
 import { WorkStreamLost } from './faults.js';
 import type { PackedMessage } from './notice-packing.js';
 import { systemTimers, type Timers } from './timers.js';
@@ -38,7 +39,7 @@ export interface PublisherStart {
 export class FencedPublisher {
   readonly #stream: string;
   readonly #epoch: number;
-  readonly #inbox = createInbox();
+  readonly #inbox: string;
   readonly #subscription: Subscription;
   readonly #endWatch: () => void;
   readonly #sent: Sent[] = [];
@@ -59,6 +60,7 @@ export class FencedPublisher {
     this.#epoch = start.epoch;
     this.#sequence = this.#ackedSequence = start.sequence;
     this.#upto = this.#ackedUpto = start.upto;
+    this.#inbox = inboxFor(connection);
     this.#subscription = connection.subscribe(`${this.#inbox}.*`, { callback: (error, message) => this.#onReply(error, message) });
     this.#endWatch = timers.every(ACK_CHECK_MS, () => this.#onTick());
   }

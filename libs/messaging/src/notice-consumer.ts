@@ -1,5 +1,6 @@
 import { workStreamOf, type NoticeHandler } from '@taskmaster/contracts';
-import { createInbox, type Msg, type NatsConnection } from 'nats';
+import type { Msg, NatsConnection } from 'nats';
+import { inboxFor } from './broker.js';
 import type { NoticeWork } from './notice-work.js';
 import { systemTimers, type Timers } from './timers.js';
 import { existingEpochs } from './topology.js';
@@ -111,7 +112,7 @@ export class NoticeConsumer {
 
 /** Pull requests on one inbox, with as many messages asked for as there is room, until something ends it. */
 class Pull {
-  readonly #inbox = createInbox();
+  readonly #inbox: string;
   readonly #subject: string;
   #asked = 0;
   readonly #timers: Timers;
@@ -127,6 +128,7 @@ class Pull {
   ) {
     this.#timers = options.timers ?? systemTimers;
     this.#heardAt = this.#timers.now();
+    this.#inbox = inboxFor(connection);
     this.#subject = `${PULL_REQUEST_PREFIX}.${stream}.${options.name}`;
   }
 

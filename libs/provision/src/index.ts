@@ -2,7 +2,7 @@ export * from './faults.js';
 export { acquireLock, type LockOutcome } from './locks.js';
 export { findNats, type FindNatsOptions, type NatsBinary } from './nats-binary.js';
 export { NATS_SOURCES, type NatsSource, type SourceContext } from './nats-sources.js';
-export { startNats, stopNats, type NatsOptions, type NatsServer } from './nats.js';
+export { startNats, stopNats, type NatsOptions, type NatsServer, type NatsUser } from './nats.js';
 export { cacheDirectory, ensureOwnDirectory, ensureSecret, isRoot, readIfPresent, writeWhole } from './places.js';
 export { pollUntil } from './poll.js';
 export { freePort, freePorts, isPortFree } from './ports.js';

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { spawnDetached } from './detached.js';
@@ -8,11 +9,20 @@ import { pollUntil } from './poll.js';
 import { isPortFree } from './ports.js';
 import { commandLineOf, identify, stopProcess, type ProcessIdentity } from './processes.js';
 
+/** A user of the server beside its administrator, and what it may do; anything else is refused. */
+export interface NatsUser {
+  readonly name: string;
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+}
+
 export interface NatsOptions {
   /** Holds the configuration, the log and JetStream's store. Made on first use, mode 0700. */
   readonly directory: string;
   /** Listen on exactly this port, or fail; default: the port of the last start if it is free, else any free one. */
   readonly port?: number;
+  /** Users with limited rights; a server that runs with others is started again. */
+  readonly users?: readonly NatsUser[];
   /** Bytes that JetStream may keep on disk. */
   readonly storeBytesMax?: number;
   readonly onProgress?: ((message: string) => void) | undefined;
@@ -20,8 +30,10 @@ export interface NatsOptions {
 }
 
 export interface NatsServer {
-  /** `nats://user:password@127.0.0.1:port`. A secret. */
+  /** `nats://user:password@127.0.0.1:port`, as the user who may do everything. A secret. */
   readonly url: string;
+  /** The same for a user with limited rights. A secret. */
+  urlOf(user: string): string;
   readonly port: number;
   readonly process: ProcessIdentity;
   readonly logFile: string;
@@ -51,7 +63,9 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
     await ensureOwnDirectory(directory, 0o700);
     const password = await ensureSecret(join(directory, 'password'));
     const running = await findRunning(directory);
-    if (running !== undefined) return describe(directory, password, running, true);
+    if (running !== undefined && (await hasRights(directory, rightsOf(password, options.users))))
+      return describe(directory, password, running, true);
+    if (running !== undefined) await stopServer(running.identity);
     const binary = await findNats({ onProgress: options.onProgress, signal: options.signal });
     return describe(directory, password, await launch(directory, password, binary, options), false);
   } catch (error) {
@@ -106,7 +120,7 @@ async function readPort(directory: string, pid: number): Promise<number | undefi
 async function launch(directory: string, password: string, binary: NatsBinary, options: NatsOptions): Promise<RunningNats> {
   const port = options.port ?? (await choosePort(directory));
   for (const name of await readdir(directory)) if (name.endsWith('.ports')) await rm(join(directory, name), { force: true });
-  await writeWhole(configFileOf(directory), configuration(directory, password, port, options.storeBytesMax));
+  await writeWhole(configFileOf(directory), configuration(directory, rightsOf(password, options.users), port, options.storeBytesMax));
   const server = await spawnDetached({
     program: binary.path,
     args: ['-c', configFileOf(directory)],
@@ -135,7 +149,23 @@ async function choosePort(directory: string): Promise<number> {
   return Number.isSafeInteger(last) && last > 0 && (await isPortFree(last)) ? last : -1;
 }
 
-const configuration = (directory: string, password: string, port: number, storeBytesMax = STORE_BYTES_MAX): string =>
+/** One secret is kept; those of the users follow from it, and it does not follow from theirs. */
+const passwordOf = (password: string, user: string): string => createHmac('sha256', password).update(`nats ${user}`).digest('base64url');
+
+/** JSON is what the server's configuration takes for lists and texts. */
+function rightsOf(password: string, users: readonly NatsUser[] = []): string {
+  const limited = users.map(({ name, publish, subscribe }) => ({
+    user: name,
+    password: passwordOf(password, name),
+    permissions: { publish: { allow: publish }, subscribe: { allow: subscribe } },
+  }));
+  return `authorization { timeout: 5, users: ${JSON.stringify([{ user: BROKER_USER, password }, ...limited])} }`;
+}
+
+const hasRights = async (directory: string, rights: string): Promise<boolean> =>
+  (await readIfPresent(configFileOf(directory)))?.includes(rights) ?? false;
+
+const configuration = (directory: string, rights: string, port: number, storeBytesMax = STORE_BYTES_MAX): string =>
   [
     '# Written by TaskMaster at every start; changes are lost.',
     `listen: "127.0.0.1:${String(port)}"`,
@@ -143,7 +173,7 @@ const configuration = (directory: string, password: string, port: number, storeB
     `ports_file_dir: ${JSON.stringify(directory)}`,
     'max_payload: 1MB',
     'max_connections: 1024',
-    `authorization { user: ${JSON.stringify(BROKER_USER)}, password: ${JSON.stringify(password)}, timeout: 5 }`,
+    rights,
     `jetstream { store_dir: ${JSON.stringify(storeOf(directory))}, max_memory_store: 67108864, max_file_store: ${String(storeBytesMax)} }`,
     '',
   ].join('\n');
@@ -165,8 +195,10 @@ function explainFailure(directory: string, log: string, port: number | undefined
 }
 
 function describe(directory: string, password: string, running: RunningNats, adopted: boolean): NatsServer {
+  const urlFor = (user: string, secret: string): string => `nats://${user}:${secret}@127.0.0.1:${String(running.port)}`;
   return {
-    url: `nats://${BROKER_USER}:${password}@127.0.0.1:${String(running.port)}`,
+    url: urlFor(BROKER_USER, password),
+    urlOf: (user) => urlFor(user, passwordOf(password, user)),
     port: running.port,
     process: running.identity,
     logFile: logFileOf(directory),

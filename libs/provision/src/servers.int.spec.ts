@@ -191,6 +191,19 @@ describe('Postgres on its own', () => {
 });
 
 describe('NATS on its own', () => {
+  it('that runs with other rights of its users is started again, on the same port', async () => {
+    const users = [{ name: 'gateway', publish: ['a'], subscribe: ['b'] }];
+    const directory = join(root, 'nats');
+    const before = await nats();
+    const first = await startNats({ directory, users });
+    const second = await startNats({ directory, users });
+    expect(first).toMatchObject({ adopted: false, url: before.url });
+    expect(second).toMatchObject({ adopted: true, process: first.process });
+    expect(second.urlOf('gateway')).toBe(first.urlOf('gateway'));
+    expect(second.urlOf('gateway')).not.toContain(new URL(second.url).password);
+    await second.stop();
+  });
+
   it('greets with JetStream and asks who one is', async () => {
     const server = await nats();
     expect(JSON.parse((await greetingOf(server.port)).replace(/^INFO /, ''))).toMatchObject({ jetstream: true, auth_required: true });

@@ -117,7 +117,9 @@ describe('starting and stopping', () => {
     expect(gateway).not.toHaveProperty('ANTHROPIC_API_KEY');
     expect(gateway).not.toHaveProperty('DATABASE_URL');
     expect(gateway).not.toHaveProperty('SOMETHING_ELSE');
-    expect(gateway).toMatchObject({ NATS_URL: platform.natsUrl, LOG_LEVEL: 'warn' });
+    expect(gateway).toMatchObject({ LOG_LEVEL: 'warn' });
+    expect(new URL(gateway['NATS_URL'] ?? '')).toMatchObject({ username: 'gateway', host: new URL(platform.natsUrl).host });
+    expect(gateway['NATS_URL']).not.toContain(new URL(platform.natsUrl).password);
     expect(await standIn.environmentOf('nlp-service')).toMatchObject({ ANTHROPIC_API_KEY: 'a-secret', NLP_PROVIDER: 'anthropic' });
     expect(await standIn.environmentOf('nlp-service')).not.toHaveProperty('AGENTAPI_KEY');
     expect(await standIn.environmentOf('agent-coordinator')).not.toHaveProperty('ANTHROPIC_API_KEY');

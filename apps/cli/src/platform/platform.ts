@@ -23,7 +23,7 @@ import { migrateDatabase } from './migration.js';
 import { checkout, dataDirectory, portOf, type PlatformOptions } from './options.js';
 import { PlatformFault } from './platform-fault.js';
 import { simulatedAgentVariables, variablesOf } from './service-variables.js';
-import { useNats, usePostgres, type UsedServer } from './servers.js';
+import { useNats, usePostgres, type UsedBroker, type UsedServer } from './servers.js';
 import type { Platform, PlatformEnd, PlatformProcess } from './running-platform.js';
 import { SERVICE_NAMES, mainFileOf, migrationFileOf, namesRealAgent, visibleTo, type ServiceName } from './services.js';
 import { endLeftServices, readRecord, writeRecord } from './state-file.js';
@@ -57,7 +57,7 @@ class PlatformBuilder {
   private readonly services: SupervisedService[] = [];
   private readonly pending = new Set<Promise<unknown>>();
   private postgres: UsedServer | undefined;
-  private nats: UsedServer | undefined;
+  private nats: UsedBroker | undefined;
   /** Under which the services use the database; not its owner's, where it is ours. */
   private serviceDatabaseUrl = '';
   private port = 0;
@@ -187,8 +187,16 @@ class PlatformBuilder {
   private async startServices(apiKeyHash: string): Promise<void> {
     this.say('starting the services');
     const { env } = this.options;
-    const urls = { databaseUrl: this.serviceDatabaseUrl, natsUrl: this.nats?.url ?? '' };
-    const inputs = { env, ...urls, apiKeyHash, data: this.data, port: 0, interpreter: this.interpreter() };
+    const natsUrlFor = (service: ServiceName): string => this.nats?.urlFor(service) ?? '';
+    const inputs = {
+      env,
+      databaseUrl: this.serviceDatabaseUrl,
+      natsUrlFor,
+      apiKeyHash,
+      data: this.data,
+      port: 0,
+      interpreter: this.interpreter(),
+    };
     const agentVariables = this.wantsSimulatedAgent()
       ? await simulatedAgentVariables(env, this.options.variables?.['simulated-agent'])
       : undefined;

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
-import { startNats, startPostgres } from '@taskmaster/provision';
+import { BROKER_RIGHTS } from '@taskmaster/contracts';
+import { startNats, startPostgres, type NatsUser } from '@taskmaster/provision';
 import { refuseUnreachable } from './reachable.js';
 import { ServerSupervisor, type SupervisedServer } from './supervised-server.js';
+import type { ServiceName } from './services.js';
 import type { Supervision } from './supervised-service.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -32,8 +34,15 @@ export async function usePostgres(context: ServerContext): Promise<UsedServer> {
   return supervised(new ServerSupervisor('Postgres', first, start, context.supervision));
 }
 
+/** A broker, and the address under which a service uses it: in one of ours each is a user with rights of its own. */
+export interface UsedBroker extends UsedServer {
+  readonly urlFor: (service: ServiceName) => string;
+}
+
+const USERS: readonly NatsUser[] = Object.entries(BROKER_RIGHTS).map(([name, rights]) => ({ name, ...rights }));
+
 /** The broker that the environment names, else one of our own. */
-export async function useNats(context: ServerContext): Promise<UsedServer> {
+export async function useNats(context: ServerContext): Promise<UsedBroker> {
   const given = context.env['NATS_URL'];
   if (given) {
     const urls = given.split(',').map((part) => (part.includes('://') ? part.trim() : `nats://${part.trim()}`));
@@ -44,13 +53,13 @@ export async function useNats(context: ServerContext): Promise<UsedServer> {
         urls.map((url) => new URL(url)),
         4222,
       );
-    return { url: given, supervised: undefined };
+    return { url: given, urlFor: () => given, supervised: undefined };
   }
   const { onProgress } = context.supervision;
   const start = (port: number | undefined, signal: AbortSignal) =>
-    startNats({ directory: join(context.data, 'nats'), signal, onProgress, ...(port === undefined ? {} : { port }) });
+    startNats({ directory: join(context.data, 'nats'), users: USERS, signal, onProgress, ...(port === undefined ? {} : { port }) });
   const first = await start(undefined, context.signal);
-  return supervised(new ServerSupervisor('NATS', first, start, context.supervision));
+  return { ...supervised(new ServerSupervisor('NATS', first, start, context.supervision)), urlFor: (service) => first.urlOf(service) };
 }
 
 const supervised = (server: SupervisedServer): UsedServer => ({ url: server.url, supervised: server });

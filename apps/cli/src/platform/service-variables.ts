@@ -9,7 +9,7 @@ export interface VariableInputs {
   readonly env: Environment;
   readonly data: string;
   readonly databaseUrl: string;
-  readonly natsUrl: string;
+  readonly natsUrlFor: (service: ServiceName) => string;
   readonly apiKeyHash: string;
   readonly interpreter: string;
   /** The gateway's. */
@@ -20,7 +20,7 @@ export interface VariableInputs {
 
 /** The variables that the platform sets for a service; the database's address, for one, goes to the state-service only. */
 export function variablesOf(service: Exclude<ServiceName, 'simulated-agent'>, inputs: VariableInputs): Readonly<Record<string, string>> {
-  const { natsUrl: NATS_URL } = inputs;
+  const NATS_URL = inputs.natsUrlFor(service);
   switch (service) {
     case 'state-service':
       return { NATS_URL, DATABASE_URL: inputs.databaseUrl, BOOTSTRAP_API_KEY_HASH: inputs.apiKeyHash };
