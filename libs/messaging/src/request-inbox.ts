@@ -1,4 +1,5 @@
-import { createInbox, type Msg, type NatsConnection, type Subscription } from 'nats';
+import type { Msg, NatsConnection, Subscription } from 'nats';
+import { inboxFor } from './broker.js';
 import type { Timers } from './timers.js';
 
 /** Why a request has no answer: none came in time, or nobody listens there. */
@@ -17,14 +18,16 @@ interface Waiting {
  */
 export class RequestInbox {
   readonly #waiting = new Map<string, Waiting>();
-  readonly #inbox = createInbox();
+  readonly #inbox: string;
   #subscription: Subscription | undefined;
   #last = 0;
 
   constructor(
     private readonly connection: NatsConnection,
     private readonly timers: Timers,
-  ) {}
+  ) {
+    this.#inbox = inboxFor(connection);
+  }
 
   /** Asks once. @throws NatsError when the connection does not take the message: closed, draining, or the payload too large */
   ask(subject: string, payload: string, timeoutMs: number): Promise<Msg | Unanswered> {

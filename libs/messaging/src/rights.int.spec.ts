@@ -7,11 +7,15 @@ import {
   SUBJECT_FEED,
   subjectOfQuery,
   subjectOfWork,
+  type CommandEnvelope,
+  type TenantId,
 } from '@taskmaster/contracts';
 import { startNats, type NatsServer } from '@taskmaster/provision';
 import { runSubdirectory } from '@taskmaster/testing';
 import { connect, Events, type NatsConnection } from 'nats';
 import { connectBroker } from './broker.js';
+import { NatsCommandSender } from './command-sender.js';
+import { NatsQueryAsker } from './query-asker.js';
 
 const SERVICES = ['state-service', 'nlp-service', 'agent-coordinator', 'gateway'] as const;
 type Service = (typeof SERVICES)[number];
@@ -96,11 +100,21 @@ describe('the rights of services on the broker', () => {
       expect(await may('state-service', 'subscribe', subject)).toBe(true);
   });
 
-  it('let a reply reach the one who asked, and nobody else', async () => {
-    const answering = of('state-service').subscribe(SUBJECT_COMMANDS, { callback: (_error, message) => message.respond('done') });
+  it('let the answer to a question and to a command reach the one who asked', async () => {
+    const answering = of('state-service').subscribe(subjectOfQuery('ListAgents'), {
+      callback: (_error, message) => message.respond(JSON.stringify({ answer: { items: [] } })),
+    });
+    const deciding = of('state-service').subscribe(SUBJECT_COMMANDS, {
+      callback: (_error, message) => message.respond(JSON.stringify({ answers: [{ outcome: 'noop' }] })),
+    });
     await of('state-service').flush();
-    expect((await of('gateway').request(SUBJECT_COMMANDS, 'x', { timeout: 5_000 })).string()).toBe('done');
+    for (const service of ['gateway', 'nlp-service', 'agent-coordinator'] as const) {
+      const tenantId = 'default' as TenantId;
+      expect(await new NatsQueryAsker(of(service)).ask('ListAgents', { tenantId })).toEqual({ items: [] });
+      expect(await new NatsCommandSender(of(service)).send({ tenantId } as CommandEnvelope)).toEqual({ outcome: 'noop' });
+    }
     answering.unsubscribe();
+    deciding.unsubscribe();
   });
 
   it('belong to whoever knows the password of that user', async () => {
