@@ -8,8 +8,10 @@ export interface Evidence {
   readonly epoch: number;
   /** The highest position whose publication in this epoch was acknowledged, as far as anybody wrote down. */
   readonly acknowledgedUpto: number;
-  /** The end of the log. */
+  /** The end of the log, before the stream was looked at. */
   readonly head: number;
+  /** Reads the end of the log again: it may have grown, and another leader published that, while the stream was looked at. */
+  readonly headNow: () => Promise<number>;
 }
 
 export const STREAM_LOSSES = ['stream-missing', 'hole', 'last-message-missing', 'not-ours', 'consumer-ahead', 'tail-lost'] as const;
@@ -38,7 +40,8 @@ async function inspectLastMessage(manager: JetStreamManager, evidence: Evidence,
   if (last === undefined) return lost('last-message-missing');
   const upto = Number(last.header.get(HEADER_UPTO) || Number.NaN);
   if (!Number.isSafeInteger(upto) || Number(last.header.get(HEADER_EPOCH)) !== evidence.epoch) return lost('not-ours');
-  if (upto > evidence.head) throw LogRegressed.at(upto, evidence.head);
+  const head = upto > evidence.head ? await evidence.headNow() : evidence.head;
+  if (upto > head) throw LogRegressed.at(upto, head);
   return upto < evidence.acknowledgedUpto ? lost('tail-lost') : { kind: 'intact', sequence, upto };
 }
 

@@ -113,6 +113,28 @@ describe('WorkStream', () => {
     await leader.close();
   });
 
+  it('does not take a log that grew while it was looking for one that went backwards', async () => {
+    const other = new WorkStream(connection);
+    await other.open(log, log);
+    log.append(...notices(1, 2));
+    await publishRest(other, 0);
+    let isFirst = true;
+    const head = async (): Promise<number> => {
+      const seen = await log.head();
+      // A leader that has not heard yet that it is replaced publishes what was committed since.
+      if (isFirst) {
+        isFirst = false;
+        log.append(notice(3));
+        await publishRest(other, 2);
+      }
+      return seen;
+    };
+    const work = new WorkStream(connection);
+    expect(await work.open(log, { head, openWork: () => log.openWork() })).toEqual({ epoch: 1, resumeAfter: 3 });
+    await other.close();
+    await work.close();
+  });
+
   it('starts a new epoch with all open work when the disk is wiped, and says so on the idle check', async () => {
     const work = new WorkStream(connection);
     await work.open(log, log);

@@ -92,7 +92,7 @@ export class WorkStream {
       const record = await epochs.current();
       const head = await source.head();
       const acknowledgedUpto = Math.max(record.acknowledgedUpto, remembered.epoch === record.epoch ? remembered.upto : 0);
-      const found = await inspectStream(manager, { epoch: record.epoch, acknowledgedUpto, head });
+      const found = await inspectStream(manager, { epoch: record.epoch, acknowledgedUpto, head, headNow: () => source.head() });
       if (found.kind === 'lost') return await this.#startEpoch(record.epoch, source, found.loss);
       await ensureTopology(manager, record.epoch, this.settings);
       this.#startPublisher({ epoch: record.epoch, sequence: found.sequence, upto: found.upto });
