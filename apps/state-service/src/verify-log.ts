@@ -220,7 +220,7 @@ const OVERDUE_TEXT = `
 
 const OPEN_TEXT = `
   select count(*)::integer as open,
-    count(*) filter (where s.due_at is null and w.status <> 'paused')::integer as "withoutDeadline"
+    count(*) filter (where s.due_at is null and w.status <> 'paused' and w.queued_at is null)::integer as "withoutDeadline"
   from step s
   join workflow w on w.stream = s.stream
   where s.status in ('ready', 'running', 'retrying')`;

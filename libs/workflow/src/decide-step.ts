@@ -12,6 +12,7 @@ import { accept, noop, type Decision, type DecisionContext } from './decider.js'
 import { record, type Draft } from './draft.js';
 import { readied } from './ready.js';
 import { retryOf } from './recovery.js';
+import { standsStill } from './standing-still.js';
 import { assignmentOf, attemptOf, type Step } from './step.js';
 import type { LiveWorkflow } from './state.js';
 
@@ -57,7 +58,7 @@ function start(data: Of<'StartStep'>, { w, step }: At, context: DecisionContext)
   if (situation.status === 'running')
     return situation.holder === data.holder ? { kind: 'duplicate' } : { kind: 'held', holder: situation.holder };
   if (situation.status !== 'ready') return noop(`the step is ${situation.status}`);
-  if (w.paused !== null) return noop('the workflow is paused; resuming readies the step again');
+  if (standsStill(w)) return noop('the workflow stands still; going on readies the step again');
   if (context.agentFree === false) return { kind: 'later', detail: 'the agent is at its limit', retryAfterMs: 250 };
   const { stepId, attempt, holder, leaseMs, assignment } = data;
   const assigned: readonly WorkflowEvent[] =
@@ -138,14 +139,14 @@ function settleFailed(by: string, error: StepError, { w, step }: At, context: De
     type: 'StepRetryScheduled',
     data: { stepId, attempt: attempt + 1, retryAt, strategy, excludedAgents },
   });
-  const due = retryAt <= context.now && w.paused === null;
+  const due = retryAt <= context.now && !standsStill(w);
   return accept(...advance(due ? record(scheduled, readied(after, attempt + 1, context.now)) : scheduled).events);
 }
 
 function retry({ w, step }: At, context: DecisionContext): Answer {
   const { situation } = step;
   if (situation.status !== 'retrying') return noop(`the step is ${situation.status}`);
-  if (w.paused !== null) return noop('the workflow is paused');
+  if (standsStill(w)) return noop('the workflow stands still');
   if (situation.retryAt > context.now) return { kind: 'later', detail: 'the retry is not due yet', retryAfterMs: 500 };
   return accept(...advance(record(draftOf(w, context), readied(step, situation.attempt, context.now))).events);
 }

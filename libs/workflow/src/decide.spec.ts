@@ -1,5 +1,6 @@
 import type { WorkflowCommand } from '@taskmaster/contracts';
 import { describe, expect, it } from '@jest/globals';
+import { stepRows } from './rows.js';
 import {
   agentStep,
   assignment,
@@ -175,6 +176,30 @@ describe('pause and resume', () => {
     expect(told.live.steps[step('two')]?.situation).toMatchObject({ status: 'ready', attempt: 1 });
   });
 
+  it('starts nothing while it waits for a slot again, and has no timers that would send it to anybody', () => {
+    const told = story().request(requirementRequest()).planned(agentStep('one'), agentStep('two'));
+    told.start('two', 1, assignment).fail('two', { type: 'network', message: 'unreachable', retryable: true });
+    told.must({ type: 'PauseWorkflow', data: { reason: '' } }).must({ type: 'ResumeWorkflow', data: { reason: '' } }, { slotFree: false });
+    const start = { type: 'StartStep', data: { stepId: step('one'), attempt: 1, holder: 'h', leaseMs: 1 } } as const;
+    expect(told.when(start).kind).toBe('noop');
+    expect(told.after(60_000).when({ type: 'RetryStep', data: { stepId: step('two'), attempt: 2 } }).kind).toBe('noop');
+    expect(stepRows({ status: 'absent' }, told.live).map(({ stepId, dueAt }) => [stepId, dueAt])).toEqual([
+      ['tm-analyze-1', null],
+      ['tm-plan-1', null],
+      ['one', null],
+      ['two', null],
+    ]);
+    const queued = told.live;
+    told.must({ type: 'AdmitWorkflow', data: {} });
+    expect(lines(told.events).slice(-2)).toEqual(['WorkflowAdmitted', 'StepReadied one']);
+    const timers = stepRows(queued, told.live).filter(({ dueAt }) => dueAt !== null);
+    expect(timers.map(({ stepId, status }) => [stepId, status])).toEqual([
+      ['one', 'ready'],
+      ['two', 'retrying'],
+    ]);
+    expect(told.when(start).kind).toBe('accepted');
+  });
+
   it("does not count the pause against the workflow's deadline", () => {
     const told = cicd();
     const before = Date.parse(told.live.deadlineAt);
@@ -207,6 +232,15 @@ describe('cancel', () => {
     expect(
       told.when({ type: 'CompleteStep', data: { stepId: step('one'), attempt: 1, by: 'holder', durationMs: 1, output: {} } }).kind,
     ).toBe('noop');
+    told.start('tm-discard-0').complete('tm-discard-0', { leftovers: [] });
+    expect(told.live.ended?.outcome).toBe('cancelled');
+  });
+
+  it('discards what a paused workflow left behind without waiting for it to be resumed', () => {
+    const told = running().complete('one').must({ type: 'PauseWorkflow', data: { reason: 'lunch' } });
+    told.must({ type: 'CancelWorkflow', data: { reason: 'changed my mind' } });
+    expect(lines(told.events).at(-1)).toBe('StepReadied tm-discard-0');
+    expect(stepRows({ status: 'absent' }, told.live).find(({ stepId }) => stepId === 'tm-discard-0')?.dueAt).not.toBeNull();
     told.start('tm-discard-0').complete('tm-discard-0', { leftovers: [] });
     expect(told.live.ended?.outcome).toBe('cancelled');
   });

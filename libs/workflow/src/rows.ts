@@ -17,6 +17,7 @@ import type { Agent } from './agent.js';
 import { stateOf } from './profiles/profile.js';
 import { profileOf } from './profiles/index.js';
 import { progressPercentage } from './progress.js';
+import { standsStill } from './standing-still.js';
 import { assignmentOf, attemptOf, type Step } from './step.js';
 import type { LiveWorkflow, Workflow } from './state.js';
 
@@ -101,7 +102,7 @@ function workflowDueAt(w: LiveWorkflow): Timestamp | null {
   return w.escalation.deadlineAt < w.deadlineAt ? w.escalation.deadlineAt : w.deadlineAt;
 }
 
-function stepRow(step: Step, paused: boolean): StepRow {
+function stepRow(step: Step, still: boolean): StepRow {
   const { situation, spec } = step;
   return {
     stepId: spec.id,
@@ -110,7 +111,7 @@ function stepRow(step: Step, paused: boolean): StepRow {
     attempt: attemptOf(step),
     readyVersion: situation.status === 'ready' ? situation.readyVersion : 0,
     agentId: assignmentOf(step)?.agentId ?? null,
-    dueAt: stepDueAt(step, paused),
+    dueAt: stepDueAt(step, still),
     ...heldBy(step),
   };
 }
@@ -121,13 +122,13 @@ function heldBy({ situation }: Step): Pick<StepRow, 'holder' | 'leaseMs' | 'dead
   return { holder, leaseMs, deadlineAt };
 }
 
-/** Retry and re-drive timers stand still while the workflow is paused; running attempts keep their own deadlines. */
-function stepDueAt({ situation }: Step, paused: boolean): Timestamp | null {
+/** Retry and re-drive timers stand still with the workflow; running attempts keep their own deadlines. */
+function stepDueAt({ situation }: Step, still: boolean): Timestamp | null {
   switch (situation.status) {
     case 'ready':
-      return paused ? null : situation.dueAt;
+      return still ? null : situation.dueAt;
     case 'retrying':
-      return paused ? null : situation.retryAt;
+      return still ? null : situation.retryAt;
     case 'running':
       return new Date(
         Math.min(Date.parse(situation.startedAt) + situation.leaseMs, Date.parse(situation.deadlineAt)),
@@ -137,15 +138,15 @@ function stepDueAt({ situation }: Step, paused: boolean): Timestamp | null {
   }
 }
 
-/** The rows of the steps that changed between two states; all of them when `before` is absent or pausing moved their timers. */
+/** The rows of the steps that changed between two states; all of them when `before` is absent or their timers stopped or went on. */
 export function stepRows(before: Workflow, after: Workflow): readonly StepRow[] {
   if (after.status === 'absent') return [];
-  const paused = after.paused !== null;
-  const known = before.status === 'absent' || (before.paused !== null) !== paused ? undefined : before.steps;
+  const still = standsStill(after);
+  const known = before.status === 'absent' || standsStill(before) !== still ? undefined : before.steps;
   const rows: StepRow[] = [];
   for (const step of Object.values(after.steps)) {
     if (known?.[step.spec.id] === step || step.situation.status === 'pending') continue;
-    rows.push(stepRow(step, paused));
+    rows.push(stepRow(step, still));
   }
   return rows;
 }
