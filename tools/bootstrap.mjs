@@ -264,6 +264,7 @@ const SCRIPTS = {
   'bench:peers': program('tests', 'dist', 'peers', 'main.js'),
   'bench:growth': program('tests', 'dist', 'performance', 'growth', 'main.js'),
   'bench:hops': program('tests', 'dist', 'performance', 'hops', 'main.js'),
+  simulate: program('tests', 'dist', 'simulation', 'main.js'),
   'test:torture': program('tests', 'dist', 'torture', 'main.js'),
   torture: program('tests', 'dist', 'torture', 'torture.js'),
 };

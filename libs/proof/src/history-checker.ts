@@ -50,6 +50,11 @@ export class HistoryChecker {
     this.position = event.position;
   }
 
+  /** What is broken already, before the last event. */
+  get violations(): readonly string[] {
+    return this.rules.flatMap(({ findings }) => findings.flatMap(({ violations }) => violations));
+  }
+
   /** Call once, after the last event. Ordered by the number of the invariant. */
   report(): readonly InvariantReport[] {
     for (const rule of this.rules) rule.end?.();

@@ -6,7 +6,7 @@ export const VIOLATIONS_MAX = 20;
 
 /** Collects what checking one invariant of design 15 found. */
 export class Findings {
-  private readonly violations: string[] = [];
+  private readonly found: string[] = [];
   private checked = 0;
   private dropped = 0;
 
@@ -19,13 +19,18 @@ export class Findings {
   check(holds: boolean, violation: () => string): void {
     this.checked += 1;
     if (holds) return;
-    if (this.violations.length < VIOLATIONS_MAX) this.violations.push(`I${String(this.number)}: ${violation()}`);
+    if (this.found.length < VIOLATIONS_MAX) this.found.push(`I${String(this.number)}: ${violation()}`);
     else this.dropped += 1;
+  }
+
+  /** What was found so far, without what is only counted. */
+  get violations(): readonly string[] {
+    return this.found;
   }
 
   report(): InvariantReport {
     const more = this.dropped === 0 ? [] : [`I${String(this.number)}: and ${String(this.dropped)} more`];
-    return { number: this.number, name: this.name, checked: this.checked, violations: [...this.violations, ...more] };
+    return { number: this.number, name: this.name, checked: this.checked, violations: [...this.found, ...more] };
   }
 }
 

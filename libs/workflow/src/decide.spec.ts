@@ -237,7 +237,9 @@ describe('cancel', () => {
   });
 
   it('discards what a paused workflow left behind without waiting for it to be resumed', () => {
-    const told = running().complete('one').must({ type: 'PauseWorkflow', data: { reason: 'lunch' } });
+    const told = running()
+      .complete('one')
+      .must({ type: 'PauseWorkflow', data: { reason: 'lunch' } });
     told.must({ type: 'CancelWorkflow', data: { reason: 'changed my mind' } });
     expect(lines(told.events).at(-1)).toBe('StepReadied tm-discard-0');
     expect(stepRows({ status: 'absent' }, told.live).find(({ stepId }) => stepId === 'tm-discard-0')?.dueAt).not.toBeNull();
