@@ -21,7 +21,7 @@ beforeEach(async () => {
   log = [];
   leader = await startReplicaProcess({ DATABASE_URL: database.url, NATS_URL: broker.url }, log);
   beside = await openReplica(database.url);
-  await eventually(() => said('relay leads') === 1, { what: 'the lead', deadlineMs: 10_000 });
+  await eventually(() => said('relay leads') === 1, { what: 'the lead', deadlineMs: 20_000 });
 });
 
 afterEach(async () => {
@@ -51,7 +51,7 @@ describe('while the broker is away', () => {
     const sender = new NatsCommandSender(connection);
     await sender.send(request('w', [held]));
     await sender.send(start('w', 400));
-    await eventually(() => told.includes('a 1'), { what: 'the first notice' });
+    await eventually(() => told.includes('a 1'), { what: 'the first notice', deadlineMs: 20_000 });
     await broker.kill9();
     const types = await eventually(async () => {
       const found = await typesOf('w');
@@ -60,7 +60,7 @@ describe('while the broker is away', () => {
     expect(types.slice(-3)).toEqual(['StepFailed', 'StepRetryScheduled', 'StepReadied']);
     expect(told).not.toContain('a 2');
     await broker.restart();
-    await eventually(() => told.includes('a 2'), { what: 'the notice of the second attempt', deadlineMs: 10_000 });
+    await eventually(() => told.includes('a 2'), { what: 'the notice of the second attempt', deadlineMs: 20_000 });
   }, 60_000);
 
   it('the relay says once that it was interrupted, and once that it leads again', async () => {
@@ -69,11 +69,11 @@ describe('while the broker is away', () => {
     for (const name of ['a', 'b', 'c']) {
       await beside.handler.handle(request(name, [held]));
       await beside.handler.handle(start(name, 900));
-      await eventually(async () => (await typesOf(name)).includes('StepFailed'), { what: 'the timer' });
+      await eventually(async () => (await typesOf(name)).includes('StepFailed'), { what: 'the timer', deadlineMs: 20_000 });
     }
     expect(said('relay interrupted')).toBe(1);
     await broker.restart();
-    await eventually(() => said('relay leads') === 2, { what: 'the lead', deadlineMs: 10_000 });
+    await eventually(() => said('relay leads') === 2, { what: 'the lead', deadlineMs: 20_000 });
     expect(said('relay interrupted')).toBe(1);
   }, 60_000);
 });

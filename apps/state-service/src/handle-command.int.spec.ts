@@ -207,4 +207,18 @@ describe('an agent', () => {
     await one.handler.handle(failed);
     expect(await violations()).toEqual([]);
   });
+
+  it('gets some of the starts that come together when there is no room for all of them', async () => {
+    const ids = ['a', 'b', 'c', 'd', 'e'];
+    await one.handler.handle(
+      request(
+        'w',
+        ids.map((id) => ({ id, kind: 'command.run' as const, input: { command: ['true'] } })),
+      ),
+    );
+    const together = (): Promise<readonly { outcome: string }[]> => Promise.all(ids.map((id) => one.handler.handle(start(id, 'h1'))));
+    expect((await together()).map(({ outcome }) => outcome)).toEqual(['accepted', 'later', 'later', 'later', 'later']);
+    expect((await together()).map(({ outcome }) => outcome)).toEqual(['duplicate', 'later', 'later', 'later', 'later']);
+    expect(await violations()).toEqual([]);
+  });
 });

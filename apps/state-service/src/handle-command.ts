@@ -196,10 +196,10 @@ export class CommandHandler {
       case 'duplicate':
         return this.replay(decided, outcome.earlier);
       case 'full':
-        for (const { pending } of decided.answers) {
-          if (outcome.key === tenantQuotaKey(pending.envelope.tenantId)) pending.slotTaken = true;
-          else if (agentKeyOf(pending.envelope)?.key === outcome.key) pending.agentTaken = true;
-        }
+        this.noteFull(
+          decided.answers.map(({ pending }) => pending),
+          outcome.key,
+        );
         return decided.answers.map(({ pending }) => pending);
       case 'tenant-mismatch':
         this.loader.forget(decided.before.stream);
@@ -211,6 +211,13 @@ export class CommandHandler {
         for (const { pending } of decided.answers) this.refuse(pending, { outcome: 'fault', detail: outcome.error.message });
         return [];
     }
+  }
+
+  /** Of several starts at one agent half are tried again: told all at once that it is taken, they would come back together for ever. */
+  private noteFull(pendings: readonly Pending[], key: string): void {
+    for (const pending of pendings) if (key === tenantQuotaKey(pending.envelope.tenantId)) pending.slotTaken = true;
+    const starts = pendings.filter(({ envelope, agentTaken }) => !agentTaken && agentKeyOf(envelope)?.key === key);
+    for (const pending of starts.slice(Math.floor(starts.length / 2))) pending.agentTaken = true;
   }
 
   private advance(decided: DecidedStream, outcome: Extract<GroupOutcome, { kind: 'appended' }>, committed: CommittedEvent[]): void {

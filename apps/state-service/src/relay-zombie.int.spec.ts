@@ -75,10 +75,13 @@ const covered = async (): Promise<number> => (await published()).at(-1)?.upto ??
 describe('a relay leader that was stopped and lost its lead', () => {
   it('wakes up after its successor has published, adds nothing to the stream, and leaves no hole in it', async () => {
     const zombie = await startReplica();
-    await eventually(() => leads(zombie), { what: 'the lead', deadlineMs: 10_000 });
+    await eventually(() => leads(zombie), { what: 'the lead', deadlineMs: 20_000 });
     beside = await openReplica(database.url);
     await commit(1, 3);
-    await eventually(async () => (await covered()) === (await beside.store.head()), { what: 'what the first leader publishes' });
+    await eventually(async () => (await covered()) === (await beside.store.head()), {
+      what: 'what the first leader publishes',
+      deadlineMs: 20_000,
+    });
     const successor = await startReplica();
     zombie.child.kill('SIGSTOP');
     // What it is to publish when it wakes up has arrived before it lost its lead.
@@ -89,16 +92,19 @@ describe('a relay leader that was stopped and lost its lead', () => {
        where locktype = 'advisory' and granted and objsubid = 2
          and database = (select oid from pg_database where datname = current_database())`,
     );
-    await eventually(() => leads(successor), { what: 'the lead of the successor', deadlineMs: 15_000 });
-    await eventually(async () => (await covered()) === (await beside.store.head()), { what: 'what the successor publishes' });
+    await eventually(() => leads(successor), { what: 'the lead of the successor', deadlineMs: 20_000 });
+    await eventually(async () => (await covered()) === (await beside.store.head()), {
+      what: 'what the successor publishes',
+      deadlineMs: 20_000,
+    });
     zombie.child.kill('SIGCONT');
     await commit(7, 3);
-    await eventually(async () => (await covered()) === (await beside.store.head()), { what: 'the rest', deadlineMs: 15_000 });
+    await eventually(async () => (await covered()) === (await beside.store.head()), { what: 'the rest', deadlineMs: 20_000 });
     // Its own lines tell that the zombie has woken up and has noticed.
     await endProcess(successor.child);
     await eventually(() => zombie.log.filter(({ msg }) => msg === 'relay leads').length === 2, {
       what: 'the lead of the zombie once it is free again',
-      deadlineMs: 15_000,
+      deadlineMs: 20_000,
     });
     const messages = await published();
     let position = 0;

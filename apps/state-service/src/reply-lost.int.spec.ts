@@ -44,7 +44,7 @@ describe('a state-service that dies between its commit and its answer', () => {
       // Stopped while its append waits, so it can never answer what Postgres is going to commit.
       replica.kill('SIGSTOP');
     });
-    await eventually(async () => (await beside.store.head()) > 0, { what: 'the commit' });
+    await eventually(async () => (await beside.store.head()) > 0, { what: 'the commit', deadlineMs: 20_000 });
     await endProcess(replica, 'SIGKILL');
     await startReplica();
     const events = await beside.store.readStream(streamFor('w'), 0);
@@ -67,7 +67,7 @@ describe('a state-service that dies between its commit and its answer', () => {
       await waiting(1);
       replica.kill('SIGSTOP');
     });
-    await eventually(async () => (await beside.store.head()) > before, { what: 'the commit' });
+    await eventually(async () => (await beside.store.head()) > before, { what: 'the commit', deadlineMs: 20_000 });
     await endProcess(replica, 'SIGKILL');
     await startReplica();
     expect(await answer).toMatchObject({ outcome: 'noop' });

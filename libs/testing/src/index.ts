@@ -3,5 +3,5 @@ export { emptyDatabase, freshDatabase, type FreshDatabase } from './database.js'
 export { eventually } from './eventually.js';
 export { seededRandom, type SeededRandom } from './random.js';
 export { makeRepository, type RepositoryOptions, type TestRepository } from './repository.js';
-export { runSubdirectory } from './run.js';
+export { closeRun, openRun, runSubdirectory } from './run.js';
 export { specificationOf, type Given, type Outcome, type SpecifiedDecider, type SpecifiedDecision } from './specification.js';
