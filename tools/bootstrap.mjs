@@ -265,6 +265,7 @@ const SCRIPTS = {
   'bench:growth': program('tests', 'dist', 'performance', 'growth', 'main.js'),
   'bench:hops': program('tests', 'dist', 'performance', 'hops', 'main.js'),
   simulate: program('tests', 'dist', 'simulation', 'main.js'),
+  'test:safeguards': program('tests', 'dist', 'safeguards', 'main.js'),
   'test:torture': program('tests', 'dist', 'torture', 'main.js'),
   torture: program('tests', 'dist', 'torture', 'torture.js'),
 };

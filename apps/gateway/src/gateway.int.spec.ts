@@ -1,12 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import {
-  QUERY_TYPES,
-  SUBJECT_COMMANDS,
-  SUBJECT_FEED,
-  SUBJECT_FEED_ENDED,
-  subjectOfQuery,
-  type CommandRequest,
-} from '@taskmaster/contracts';
 import { connectBroker } from '@taskmaster/messaging';
 import { startBroker, type TestBroker } from '@taskmaster/testing';
 import type { Broker } from './broker-feed.js';
@@ -14,6 +6,7 @@ import { loadGatewayConfig } from './config.js';
 import { startGateway, type RunningGateway } from './start.js';
 import { call, KEYS } from './testing/gateway-under-test.js';
 import { InMemoryPlatform } from './testing/in-memory-platform.js';
+import { servePlatform } from './testing/serve-platform.js';
 
 const PLAN = { plan: { steps: [{ id: 'a', kind: 'command.run', input: { builtin: 'noop' } }] } };
 
@@ -23,34 +16,10 @@ let running: RunningGateway;
 let url: string;
 const platform = new InMemoryPlatform();
 
-/** Serves the platform in memory over the broker, as state-service does. */
-function serve(connection: Broker): void {
-  const text = (data: Uint8Array): string => Buffer.from(data).toString();
-  connection.subscribe(SUBJECT_COMMANDS, {
-    callback: (_error, message) => {
-      const { commands } = JSON.parse(text(message.data)) as CommandRequest;
-      void Promise.all(commands.map((command) => platform.send(command))).then((answers) => message.respond(JSON.stringify({ answers })));
-    },
-  });
-  for (const query of QUERY_TYPES) {
-    connection.subscribe(subjectOfQuery(query), {
-      callback: (_error, message) => {
-        void platform.ask(query, JSON.parse(text(message.data)) as never).then((answer) => message.respond(JSON.stringify({ answer })));
-      },
-    });
-  }
-  platform.onEvents((message) => {
-    connection.publish(SUBJECT_FEED, JSON.stringify(message));
-  });
-  platform.onEnded((ended) => {
-    connection.publish(SUBJECT_FEED_ENDED, JSON.stringify(ended));
-  });
-}
-
 beforeAll(async () => {
   broker = await startBroker();
   state = await connectBroker({ url: broker.url, name: 'state-service' });
-  serve(state);
+  servePlatform(platform, state);
   await state.flush();
   platform.addKey(KEYS.admin, 'admin');
   running = await startGateway(
