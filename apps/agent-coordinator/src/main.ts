@@ -1,12 +1,13 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { connectBroker, NatsCommandSender, NatsQueryAsker, NatsStrategy } from '@taskmaster/messaging';
-import { announceReady, createLogger, frameworkLogger, onShutdown } from '@taskmaster/service-kit';
+import { announceReady, createLogger, frameworkLogger, onShutdown, sayWhyItEnds } from '@taskmaster/service-kit';
 import { readConfig } from './config.js';
 import { CoordinatorModule } from './coordinator.module.js';
 import { createCoordinator } from './create-coordinator.js';
 
 const service = 'agent-coordinator';
+sayWhyItEnds(service);
 const config = readConfig(process.env);
 const logger = createLogger({ service, level: config.LOG_LEVEL });
 const connection = await connectBroker({ url: config.NATS_URL, name: service });

@@ -1,7 +1,8 @@
-import { createLogger, loadConfig, onShutdown } from '@taskmaster/service-kit';
+import { createLogger, loadConfig, onShutdown, sayWhyItEnds } from '@taskmaster/service-kit';
 import { configuration } from './config.js';
 import { openSimulatedAgent, readScenario } from './simulated-agent.js';
 
+sayWhyItEnds('simulated-agent');
 const config = loadConfig(configuration, process.env);
 const logger = createLogger({ service: 'simulated-agent', level: config.LOG_LEVEL });
 if ((await readScenario(config.SIMULATED_AGENT_SCENARIO)).exitBeforeListening) process.exit(1);

@@ -1,11 +1,12 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { connectBroker, NatsStrategy } from '@taskmaster/messaging';
-import { announceReady, createLogger, frameworkLogger, onShutdown } from '@taskmaster/service-kit';
+import { announceReady, createLogger, frameworkLogger, onShutdown, sayWhyItEnds } from '@taskmaster/service-kit';
 import { readConfig, SERVICE_NAME } from './config.js';
 import { openStateService } from './state-service.js';
 import { StateModule } from './state.module.js';
 
+sayWhyItEnds(SERVICE_NAME);
 const config = readConfig(process.env);
 const logger = createLogger({ service: SERVICE_NAME, level: config.LOG_LEVEL });
 const connection = await connectBroker({ url: config.NATS_URL, name: SERVICE_NAME });
@@ -13,10 +14,7 @@ const onRegressed = (error: Error): void => {
   logger.fatal({ err: error }, 'the log went backwards: look at the database before starting again');
   process.exit(1);
 };
-const service = await openStateService(config, { connection, logger, onRegressed }).catch((error: unknown): never => {
-  logger.fatal({ err: error }, 'the state-service cannot start');
-  process.exit(1);
-});
+const service = await openStateService(config, { connection, logger, onRegressed });
 const strategy = new NatsStrategy({
   connection,
   onFailure: (what, error) => {

@@ -81,3 +81,29 @@ describe('onShutdown', () => {
     expect(await end).toBe(143);
   });
 });
+
+describe('sayWhyItEnds', () => {
+  it.each([
+    ['in the middle of the start', "await Promise.reject(new Error('no answer after 10 tries'));"],
+    [
+      'in a promise that nobody waits for',
+      "void Promise.reject(new Error('no answer after 10 tries')); setInterval(() => undefined, 1000);",
+    ],
+    ['in a callback', "setTimeout(() => { throw new Error('no answer after 10 tries'); }, 1);"],
+  ])('logs one line for what nobody catches %s, and exits with 1', async (_where, statement) => {
+    const file = join(directory, `${String(process.hrtime.bigint())}.mjs`);
+    await writeFile(file, `import { sayWhyItEnds } from '${LIBRARY}'; sayWhyItEnds('example'); ${statement}`);
+    const child = fork(file, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    let text = '';
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    expect(await ended(child)).toBe(1);
+    expect(text.trim().split('\n')).toHaveLength(1);
+    const line = JSON.parse(text) as unknown;
+    expect(line).toMatchObject({
+      level: 'fatal',
+      service: 'example',
+      msg: 'example cannot go on',
+      err: { message: 'no answer after 10 tries' },
+    });
+  });
+});

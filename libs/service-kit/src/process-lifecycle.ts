@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { createLogger } from './logger.js';
 
 /** What a supervisor is told over IPC once a service can be used. */
 export interface ReadyMessage {
@@ -13,6 +14,14 @@ export function announceReady(ready: { readonly service: string; readonly port?:
   // A supervisor that died between our start and now is noticed by `disconnect`, so a failed send needs no answer here.
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
   logger?.info(ready.port === undefined ? {} : { port: ready.port }, 'ready');
+}
+
+/** What nobody catches, also at the start, ends the process with one line of log that says why, instead of a bare stack. */
+export function sayWhyItEnds(service: string): void {
+  process.on('uncaughtException', (error) => {
+    createLogger({ service }).fatal({ err: error }, `${service} cannot go on`);
+    process.exit(1);
+  });
 }
 
 /** One thing to close, in its place in the order. */

@@ -68,7 +68,7 @@ async function postgres(env: Env): Promise<Finding> {
         name: 'postgres',
         state: 'note',
         detail: `no embedded one is known for ${process.platform}-${process.arch}`,
-        remedy: 'If `task-master up` cannot start one, set DATABASE_URL to a Postgres 14 or newer.',
+        remedy: 'If `task-master up` cannot start one, set DATABASE_URL to a Postgres 15 or newer.',
       };
 }
 
