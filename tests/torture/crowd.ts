@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isDecided } from '@taskmaster/client';
 import { clientCommandId, DEFAULT_TENANT, workflowIdOf } from '@taskmaster/contracts';
@@ -52,6 +53,8 @@ export class Crowd {
   private fault: Error | undefined;
 
   constructor(private readonly options: CrowdOptions) {
+    // Everybody who waits for something listens.
+    setMaxListeners(0, this.leaving.signal);
     const people = Array.from({ length: options.people }, (_, index) => this.handIn(seededRandom(options.seed * 1_000 + index), index));
     this.staying = Promise.all([...people, this.deliver()]).catch((error: unknown) => (this.fault = error as Error));
   }

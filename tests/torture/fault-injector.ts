@@ -1,20 +1,27 @@
 import { cpSync, existsSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { CONSUMERS, WORK_STREAM_PATTERN } from '@taskmaster/contracts';
 import { connectBroker } from '@taskmaster/messaging';
-import { isAlive, isSameProcess, signalProcess } from '@taskmaster/provision';
+import { isSameProcess, signalProcess } from '@taskmaster/provision';
 import { eventually, type SeededRandom } from '@taskmaster/testing';
 import pg from 'pg';
 import type { PlatformUnderTest, PlatformProcess } from '../platform/platform-under-test.js';
+import { leaderOf, type BrokerNode } from './broker-nodes.js';
 import type { Entry, Fault } from './schedule.js';
+
+/** A copy of one node's disk. */
+interface Copy {
+  readonly node: BrokerNode;
+  readonly place: string;
+}
 
 type Broker = Awaited<ReturnType<typeof connectBroker>>;
 
 const COPIES_MAX = 5;
 /** A process that is just being started again is waited for; the fault is left out when it takes longer. */
 const THERE_MS_MAX = 5_000;
-const GONE_MS_MAX = 10_000;
 const FORGET_MS_MAX = 1_000;
+const NODE_MS_MAX = 1_000;
 const LEADERS = "select pid, application_name as name from pg_stat_activity where application_name like 'taskmaster leader %'";
 const END_SESSIONS = 'select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1';
 
@@ -23,13 +30,14 @@ export class FaultInjector {
   /** How often each kind was done; what could not be done is not counted. */
   readonly counts: Record<string, number> = {};
   private readonly asleep = new Map<number, NodeJS.Timeout>();
-  private copies: string[] = [];
+  private copies: Copy[] = [];
   private copied = 0;
   private broker: Promise<Broker> | undefined;
   private isOver = false;
 
   constructor(
     private readonly platform: PlatformUnderTest,
+    private readonly nodes: readonly BrokerNode[],
     private readonly random: SeededRandom,
     private readonly say: (text: string) => void,
   ) {}
@@ -59,7 +67,7 @@ export class FaultInjector {
   }
 
   /** @returns whether it was done */
-  private inflict(fault: Fault): Promise<boolean> {
+  private async inflict(fault: Fault): Promise<boolean> {
     switch (fault.kind) {
       case 'kill':
         return this.kill(fault.target);
@@ -71,9 +79,9 @@ export class FaultInjector {
         // To the postmaster this is "immediate": it ends without a checkpoint, and recovers when it starts.
         return this.kill('Postgres', 'SIGQUIT');
       case 'nats-kill':
-        return this.kill('NATS');
+        return this.killNode();
       case 'nats-wipe':
-        return this.exchangeDisk(undefined);
+        return this.exchangeDisk(await this.node(), undefined);
       case 'nats-rollback':
         return this.rollBack(fault.copiesAgo);
       case 'forget':
@@ -86,18 +94,42 @@ export class FaultInjector {
     return eventually(find, { deadlineMs: THERE_MS_MAX, what: `a running ${name}` }).catch(() => undefined);
   }
 
+  private async runningNode(node: BrokerNode): Promise<PlatformProcess | undefined> {
+    return eventually(() => node.process(), { deadlineMs: THERE_MS_MAX, what: `a running ${node.name}` }).catch(() => undefined);
+  }
+
+  /** The node that leads the work stream, mostly: losing another one matters less. */
+  private async node(): Promise<BrokerNode> {
+    if (this.nodes.length > 1 && this.random.chance(0.7)) {
+      const leader = await leaderOf(await this.connect(), NODE_MS_MAX).catch(() => undefined);
+      const found = this.nodes.find(({ name }) => name === leader);
+      if (found !== undefined) return found;
+    }
+    return this.random.pick(this.nodes);
+  }
+
+  private async killNode(): Promise<boolean> {
+    return this.signal(await this.runningNode(await this.node()), 'SIGKILL');
+  }
+
   private async kill(name: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<boolean> {
-    const process = await this.running(name);
+    return this.signal(await this.running(name), signal);
+  }
+
+  private signal(process: PlatformProcess | undefined, signal: NodeJS.Signals): boolean {
     if (process === undefined || this.isOver) return false;
-    this.say(`${signal} to ${name}`);
+    this.say(`${signal} to ${process.name}`);
     signalProcess(process.pid, signal);
     return true;
   }
 
   private async pause(name: string, forMs: number): Promise<boolean> {
-    const process = await this.running(name);
+    return this.sleep(name === 'NATS' ? await this.runningNode(await this.node()) : await this.running(name), forMs);
+  }
+
+  private sleep(process: PlatformProcess | undefined, forMs: number): boolean {
     if (process === undefined || this.isOver || this.asleep.has(process.pid)) return false;
-    this.say(`${name} sleeps for ${String(forMs)} ms`);
+    this.say(`${process.name} sleeps for ${String(forMs)} ms`);
     signalProcess(process.pid, 'SIGSTOP');
     const wake = async (): Promise<void> => {
       this.asleep.delete(process.pid);
@@ -134,51 +166,53 @@ export class FaultInjector {
     }
   }
 
-  private get disk(): string {
-    return join(this.platform.data, 'nats', 'jetstream');
-  }
-
-  /** Copies the broker's disk while the broker holds still. */
+  /** Copies a node's disk while the node holds still. */
   private async copy(): Promise<void> {
-    const process = await this.running('NATS');
-    if (process === undefined || this.isOver || this.asleep.has(process.pid) || !existsSync(this.disk)) return;
-    const place = join(this.platform.data, 'nats', `copy-${String((this.copied += 1))}`);
+    const node = await this.node();
+    const process = await this.runningNode(node);
+    if (process === undefined || this.isOver || this.asleep.has(process.pid) || !existsSync(node.store)) return;
+    const place = join(this.platform.data, `${node.name}-copy-${String((this.copied += 1))}`);
     signalProcess(process.pid, 'SIGSTOP');
     try {
-      cpSync(this.disk, place, { recursive: true });
+      cpSync(node.store, place, { recursive: true });
     } finally {
       if (await isSameProcess(process)) signalProcess(process.pid, 'SIGCONT');
     }
-    this.copies.push(place);
-    for (const old of this.copies.splice(0, Math.max(0, this.copies.length - COPIES_MAX))) rmSync(old, { recursive: true, force: true });
+    this.copies.push({ node, place });
+    for (const old of this.copies.splice(0, Math.max(0, this.copies.length - COPIES_MAX)))
+      rmSync(old.place, { recursive: true, force: true });
   }
 
   private async rollBack(copiesAgo: number): Promise<boolean> {
-    const place = this.copies.at(-Math.min(copiesAgo, this.copies.length));
-    return place === undefined ? false : this.exchangeDisk(place);
+    const copy = this.copies.at(-Math.min(copiesAgo, this.copies.length));
+    return copy === undefined ? false : this.exchangeDisk(copy.node, copy.place);
   }
 
-  /** Kills the broker and gives it another disk before its supervisor can start it again. */
-  private async exchangeDisk(copy: string | undefined): Promise<boolean> {
-    const process = await this.running('NATS');
+  /** Kills a node and gives it another disk before it is started again. */
+  private async exchangeDisk(node: BrokerNode, copy: string | undefined): Promise<boolean> {
+    const process = await this.runningNode(node);
     if (process === undefined || this.isOver) return false;
-    const fresh = join(this.platform.data, 'nats', 'next');
+    const fresh = join(this.platform.data, `${node.name}-next`);
     rmSync(fresh, { recursive: true, force: true });
     if (copy !== undefined) cpSync(copy, fresh, { recursive: true });
-    this.say(copy === undefined ? 'NATS loses its disk' : `NATS goes back to ${copy.split('/').at(-1) ?? ''}`);
+    this.say(copy === undefined ? `${node.name} loses its disk` : `${node.name} goes back to ${basename(copy)}`);
+    // While it holds still its disk is exchanged; whatever it writes from here on, it writes to the one that is gone.
+    signalProcess(process.pid, 'SIGSTOP');
+    const gone = join(this.platform.data, `${node.name}-gone-${String(performance.now())}`);
+    if (existsSync(node.store)) renameSync(node.store, gone);
+    if (copy !== undefined) renameSync(fresh, node.store);
     signalProcess(process.pid, 'SIGKILL');
-    await eventually(async () => !(await isAlive(process.pid)), { deadlineMs: GONE_MS_MAX, what: 'the end of NATS' });
-    const gone = join(this.platform.data, 'nats', `gone-${String(performance.now())}`);
-    if (existsSync(this.disk)) renameSync(this.disk, gone);
-    if (copy !== undefined) renameSync(fresh, this.disk);
     rmSync(gone, { recursive: true, force: true });
     return true;
   }
 
+  private connect(): Promise<Broker> {
+    return (this.broker ??= connectBroker({ url: this.platform.natsUrl, name: 'forgetful worker' }));
+  }
+
   /** Takes messages as a worker does and either says nothing about them or says that they are done. */
   private async forget(messages: number, acknowledges: boolean): Promise<boolean> {
-    this.broker ??= connectBroker({ url: this.platform.natsUrl, name: 'forgetful worker' });
-    const broker = await this.broker;
+    const broker = await this.connect();
     let taken = 0;
     try {
       const manager = await broker.jetstreamManager({ checkAPI: false, timeout: FORGET_MS_MAX });

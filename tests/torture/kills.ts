@@ -37,13 +37,15 @@ const pidOf = (platform: PlatformUnderTest, name: string): number | undefined =>
 export async function killAndWait(platform: PlatformUnderTest, client: HttpClient, kill: Kill): Promise<void> {
   const pid = pidOf(platform, kill.process);
   if (pid === undefined) throw new Error(`${kill.process} does not run, so it cannot be killed`);
-  process.kill(pid, kill.signal);
-  await eventually(async () => !(await isAlive(pid)), { deadlineMs: GONE_MS_MAX, what: `the end of ${kill.process}` });
   const wiped = kill.wipe?.(platform.data);
   if (wiped !== undefined) {
     if (!existsSync(wiped)) throw new Error(`there is nothing to wipe at ${wiped}`);
+    // It is started again at once, so its disk has to go while it holds still.
+    process.kill(pid, 'SIGSTOP');
     rmSync(wiped, { recursive: true, force: true });
   }
+  process.kill(pid, kill.signal);
+  await eventually(async () => !(await isAlive(pid)), { deadlineMs: GONE_MS_MAX, what: `the end of ${kill.process}` });
   const isBack = async (): Promise<boolean> => {
     const now = pidOf(platform, kill.process);
     if (now === undefined || now === pid) return false;

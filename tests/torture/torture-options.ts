@@ -1,14 +1,15 @@
 import { parseArgs } from 'node:util';
 import { FAULT_KINDS, type FaultKind } from './schedule.js';
 
-export const USAGE = `usage: npm run torture -- [--seconds N] [--seed S | --seeds A-B] [--json FILE | --json-dir DIR] [--only KINDS] [--keep]
+export const USAGE = `usage: npm run torture -- [--seconds N] [--seed S | --seeds A-B] [--json FILE | --json-dir DIR] [--only KINDS] [--nats-nodes N] [--keep]
 
   --seconds N      how long faults are done, in each run (default 60)
   --seed S         which faults (default 1): the same seed does the same things at the same times
   --seeds A-B      a run for each of these seeds, one after the other
   --json FILE      writes the result of the run to a file
-  --json-dir DIR   writes the result of each run to DIR/torture-seed-S.json
+  --json-dir DIR   writes the result of each run to DIR/torture-seed-S.json (torture-cluster-seed-S.json with several NATS servers)
   --only KINDS     only these, separated by commas: ${FAULT_KINDS.join(', ')}
+  --nats-nodes N   a cluster of so many NATS servers, each of which may be killed, paused or robbed (default 1)
   --keep           keeps the data of a run that found nothing, too
 
 Starts a platform of its own with two processes of every service, Postgres, NATS and the simulated agent, lets clients hand in workflows,
@@ -21,6 +22,7 @@ export interface TortureCommand {
   readonly kinds: readonly FaultKind[];
   readonly json: string | undefined;
   readonly jsonDir: string | undefined;
+  readonly nodes: number;
   readonly keep: boolean;
 }
 
@@ -33,7 +35,17 @@ export function parseTortureOptions(args: readonly string[]): TortureCommand | '
   try {
     const { values } = parseArgs({
       args: [...args],
-      options: { seconds: text, seed: text, seeds: text, json: text, 'json-dir': text, only: text, keep: flag, help: flag },
+      options: {
+        seconds: text,
+        seed: text,
+        seeds: text,
+        json: text,
+        'json-dir': text,
+        only: text,
+        'nats-nodes': text,
+        keep: flag,
+        help: flag,
+      },
     });
     if (values.help === true) return 'help';
     const seeds = seedsOf(values.seeds ?? values.seed ?? '1');
@@ -42,6 +54,7 @@ export function parseTortureOptions(args: readonly string[]): TortureCommand | '
       seconds: wholeNumber('seconds', values.seconds ?? '60', 86_400),
       seeds,
       kinds: kindsOf(values.only),
+      nodes: wholeNumber('nats-nodes', values['nats-nodes'] ?? '1', 5),
       keep: values.keep ?? false,
       json: values.json,
       jsonDir: values['json-dir'],

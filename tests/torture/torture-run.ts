@@ -7,13 +7,13 @@ import type { ClientRecord } from '@taskmaster/proof';
 import { eventually, seededRandom, type TestRepository } from '@taskmaster/testing';
 import { httpClient, type HttpClient } from '../platform/http-client.js';
 import { unlessEnded } from '../platform/interruption.js';
-import { startPlatformUnderTest, type PlatformUnderTest } from '../platform/platform-under-test.js';
+import type { PlatformUnderTest } from '../platform/platform-under-test.js';
 import { Crowd, type Accepted } from './crowd.js';
 import { FaultInjector } from './fault-injector.js';
 import { Follower } from './follower.js';
 import { judge } from './judge.js';
-import { sampleRepository } from './load.js';
 import { scheduleOf, type FaultKind } from './schedule.js';
+import { openVenue, type Venue } from './venue.js';
 
 export interface TortureOptions {
   readonly seconds: number;
@@ -22,8 +22,8 @@ export interface TortureOptions {
   readonly kinds?: readonly FaultKind[];
   /** Whether to keep the data of a run that found nothing, too. */
   readonly keep?: boolean;
-  /** Further variables of the platform. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** Servers of the broker; more than one make a cluster, which keeps as many copies. Default: the one that the platform brings along. */
+  readonly nodes?: number;
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
 }
@@ -52,12 +52,7 @@ export interface TortureReport {
   readonly records: number;
 }
 
-/** Longer than the faults' pauses are the leases of attempts; the slots are fewer than what is asked for at once. */
-const LEASE_MS = 3_000;
-const SLOTS = 24;
 const PEOPLE = 4;
-const REPOSITORIES = 2;
-const THINK_MS = 600;
 const WHOLE_MS_MAX = 120_000;
 const DRAIN_MS_MAX = 300_000;
 const PROGRESS_MS = 3_000;
@@ -70,31 +65,16 @@ export async function tortureRun(options: TortureOptions): Promise<TortureReport
   const say = (text: string): void => {
     options.say(`${((performance.now() - begin) / 1000).toFixed(1).padStart(6)} s  ${text}`);
   };
-  const repositories = await Promise.all(Array.from({ length: REPOSITORIES }, sampleRepository));
-  const platform = await startPlatformUnderTest({
-    env: {
-      MAX_CONCURRENT_WORKFLOWS: String(SLOTS),
-      LEASE_MS: String(LEASE_MS),
-      SIMULATED_AGENT_THINK_MS: String(THINK_MS),
-      SIMULATED_AGENT_SESSIONS: '8',
-      ...options.env,
-    },
-    simulatedAgent: 'always',
-    replicas: { gateway: 2, 'state-service': 2, 'nlp-service': 2, 'agent-coordinator': 2 },
-    signal: options.signal,
-    onProgress: say,
-  });
-  const run = new TortureRun(platform, repositories, { ...options, say });
+  const venue = await openVenue({ nodes: options.nodes ?? 1, signal: options.signal, say });
+  const run = new TortureRun(venue, { ...options, say });
   let isClean = false;
   try {
-    const report = await unlessEnded(run.go(), platform, options.signal);
+    const report = await unlessEnded(run.go(), venue.platform, options.signal);
     isClean = report.violations.length === 0 && report.unfinished === 0 && options.keep !== true;
     return report;
   } finally {
     await run.close();
-    await (isClean ? platform.discard() : platform.stop());
-    if (isClean) await Promise.all(repositories.map((repository) => repository.remove()));
-    else say(`kept for a look: ${platform.data}`);
+    await venue.close(isClean);
   }
 }
 
@@ -106,14 +86,18 @@ class TortureRun {
   private readonly injector: FaultInjector;
   private isClosed = false;
 
+  private readonly platform: PlatformUnderTest;
+  private readonly repositories: readonly TestRepository[];
+
   constructor(
-    private readonly platform: PlatformUnderTest,
-    private readonly repositories: readonly TestRepository[],
+    { platform, repositories, nodes }: Venue,
     private readonly options: TortureOptions,
   ) {
+    this.platform = platform;
+    this.repositories = repositories;
     this.gateways = platform.addresses.map((address) => httpClient(address, platform.apiKey));
     this.followers = platform.addresses.map((baseUrl) => new Follower(createClient({ baseUrl, apiKey: platform.apiKey }), this.record));
-    this.injector = new FaultInjector(platform, seededRandom(options.seed + 1), options.say);
+    this.injector = new FaultInjector(platform, nodes, seededRandom(options.seed + 1), options.say);
   }
 
   async go(): Promise<TortureReport> {

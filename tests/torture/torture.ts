@@ -20,11 +20,11 @@ async function keep(path: string, report: TortureReport): Promise<void> {
 
 /** One run; its line is the last that is said of it. */
 async function runSeed(command: TortureCommand, seed: number, signal: AbortSignal): Promise<boolean> {
-  const { seconds, kinds, json, jsonDir } = command;
-  const report = await tortureRun({ seconds, seed, kinds, keep: command.keep, signal, say });
+  const { seconds, kinds, nodes, json, jsonDir } = command;
+  const report = await tortureRun({ seconds, seed, kinds, nodes, keep: command.keep, signal, say });
   for (const violation of report.violations) say(`VIOLATION ${violation}`);
   if (json !== undefined) await keep(json, report);
-  if (jsonDir !== undefined) await keep(join(jsonDir, `torture-seed-${String(seed)}.json`), report);
+  if (jsonDir !== undefined) await keep(join(jsonDir, `torture-${nodes === 1 ? '' : 'cluster-'}seed-${String(seed)}.json`), report);
   say(lineOf(report));
   return report.violations.length === 0 && report.unfinished === 0;
 }

@@ -8,12 +8,17 @@ import {
   secret,
   text,
   url,
+  urls,
   type ConfigOf,
   type Environment,
 } from '@taskmaster/service-kit';
 
 export const definition = defineConfig('agent-coordinator', {
-  NATS_URL: url({ default: 'nats://127.0.0.1:4222', protocols: ['nats', 'tls', 'ws', 'wss'], doc: 'Where the broker is.' }),
+  NATS_URL: urls({
+    default: 'nats://127.0.0.1:4222',
+    protocols: ['nats', 'tls', 'ws', 'wss'],
+    doc: 'Where the broker is; several addresses of one cluster are separated by commas.',
+  }),
   LOG_LEVEL: choice(LOG_LEVELS, { default: 'info', doc: 'The least severe level that is logged.' }),
   WORKSPACES_DIR: text({ default: './workspaces', doc: 'Where mirrors, worktrees and the files of running attempts are kept.' }),
   SIMULATED_AGENT_URLS: list({

@@ -7,14 +7,18 @@ import {
   loadConfig,
   LOG_LEVELS,
   text,
-  url,
+  urls,
   type ConfigOf,
   type Environment,
 } from '@taskmaster/service-kit';
 
 /** Everything the gateway can be told. */
 export const GATEWAY_CONFIG = defineConfig('gateway', {
-  NATS_URL: url({ default: 'nats://127.0.0.1:4222', doc: 'Where the broker is.' }),
+  NATS_URL: urls({
+    default: 'nats://127.0.0.1:4222',
+    protocols: ['nats', 'tls', 'ws', 'wss'],
+    doc: 'Where the broker is; several addresses of one cluster are separated by commas.',
+  }),
   GATEWAY_HOST: text({ default: '127.0.0.1', doc: 'Address to listen on. Anything but loopback needs authentication.' }),
   GATEWAY_PORT: integer({ default: 3000, min: 0, max: 65_535, doc: 'Port to listen on; 0 takes a free one.' }),
   ENABLE_AUTH: flag({ default: true, doc: 'Whether an API key is required. Only on loopback can this be switched off.' }),

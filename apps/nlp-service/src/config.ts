@@ -8,6 +8,7 @@ import {
   secret,
   text,
   url,
+  urls,
   ConfigFault,
   type ConfigOf,
   type Environment,
@@ -17,7 +18,11 @@ import {
 export const DEFAULT_MODEL = 'claude-3-5-sonnet-20241022';
 
 export const definition = defineConfig('nlp-service', {
-  NATS_URL: url({ default: 'nats://127.0.0.1:4222', protocols: ['nats', 'tls', 'ws', 'wss'], doc: 'Where the broker is.' }),
+  NATS_URL: urls({
+    default: 'nats://127.0.0.1:4222',
+    protocols: ['nats', 'tls', 'ws', 'wss'],
+    doc: 'Where the broker is; several addresses of one cluster are separated by commas.',
+  }),
   LOG_LEVEL: choice(LOG_LEVELS, { default: 'info', doc: 'The least severe level that is logged.' }),
   NLP_PROVIDER: choice(['anthropic', 'openai', 'offline'], {
     default: 'anthropic',

@@ -7,6 +7,7 @@ import {
   secret,
   text,
   url,
+  urls,
   type ConfigOf,
   type Environment,
 } from '@taskmaster/service-kit';
@@ -25,7 +26,17 @@ export const stateConfig = defineConfig(SERVICE_NAME, {
     max: 500,
     doc: 'Connections of this process: 60 % read, 30 % write, 10 % analytics.',
   }),
-  NATS_URL: url({ default: 'nats://127.0.0.1:4222', doc: 'The NATS server with JetStream.' }),
+  NATS_URL: urls({
+    default: 'nats://127.0.0.1:4222',
+    protocols: ['nats', 'tls', 'ws', 'wss'],
+    doc: 'Where the broker is; several addresses of one cluster are separated by commas.',
+  }),
+  NATS_REPLICAS: integer({
+    default: 1,
+    min: 1,
+    max: 5,
+    doc: 'Copies of the work stream that the broker keeps; more than one takes a cluster of at least as many nodes.',
+  }),
   MAX_CONCURRENT_WORKFLOWS: integer({
     default: 20,
     min: 1,

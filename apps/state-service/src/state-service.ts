@@ -10,7 +10,7 @@ import {
   type OpenWork,
   type Pools,
 } from '@taskmaster/event-log';
-import { FeedPublisher, onReconnect, WorkStream, type connectBroker } from '@taskmaster/messaging';
+import { FeedPublisher, onReconnect, STREAM_SETTINGS_DEFAULT, WorkStream, type connectBroker } from '@taskmaster/messaging';
 import type { Logger } from '@taskmaster/service-kit';
 import { AdmissionReactor } from './admission.reactor.js';
 import { issueBootstrapKey } from './bootstrap-key.js';
@@ -130,7 +130,7 @@ function relayOf({ config, connection, logger, onRegressed, pools, store, openWo
     store,
     openWork,
     epochs: new PostgresEpochStore(pools.write),
-    stream: new WorkStream(connection),
+    stream: new WorkStream(connection, { ...STREAM_SETTINGS_DEFAULT, replicas: config.NATS_REPLICAS }),
     onRegressed,
     sweeps,
     log,

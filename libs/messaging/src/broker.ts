@@ -5,7 +5,8 @@ import { writeOncePerTurn } from './one-write.js';
 const RECONNECT_WAIT_MS = 50;
 /** The client does not notice a server that dies between its greeting and its first answer, and would wait 20 s for it. */
 const DIAL_MS_MAX = 2_000;
-const PING_INTERVAL_MS = 10_000;
+/** A server that hangs, or is cut off, is given up after two of these, for another one or for the same when it answers again. */
+const PING_INTERVAL_MS = 2_000;
 const RTT_LIMIT_MS = 1_000;
 
 /** Where a connection's replies go; a user of the broker may read its own only. */

@@ -56,11 +56,13 @@ const consumerConfig = ({ name, group }: (typeof CONSUMERS)[number]) =>
     max_ack_pending: ACK_PENDING_MAX,
   }) satisfies Partial<ConsumerConfig>;
 
-/** Creates the stream of an epoch and its consumers, or finds them as they should be. @throws TopologyDiffers */
+/** Creates the stream of an epoch and its consumers, or finds them as they should be; how many copies there are may change. @throws TopologyDiffers */
 export async function ensureTopology(manager: JetStreamManager, epoch: number, settings: StreamSettings): Promise<void> {
   const wanted = streamConfig(epoch, settings);
   const existing = await absentAsUndefined(manager.streams.info(wanted.name));
-  const stream = existing ?? (await manager.streams.add(wanted));
+  let stream = existing ?? (await manager.streams.add(wanted));
+  if (stream.config.num_replicas !== wanted.num_replicas)
+    stream = await manager.streams.update(wanted.name, { ...stream.config, num_replicas: wanted.num_replicas });
   compare(`stream ${wanted.name}`, wanted, stream.config);
   for (const consumer of CONSUMERS) {
     const config = consumerConfig(consumer);

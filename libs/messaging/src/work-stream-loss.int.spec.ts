@@ -96,8 +96,11 @@ describe('a stream that lost something', () => {
     await cp(backup, messages, { recursive: true });
     await broker.restart();
     await reachable();
-    expect((await manager.consumers.info(workStreamOf(1), name)).delivered.stream_seq).toBeGreaterThan(await lastSequence(1));
-    expect(await new WorkStream(connection).open(log, log)).toEqual({ epoch: 2, resumeAfter: 20, redriven: 'consumer-ahead' });
+    // Newer servers set such a consumer back themselves when they start; then what is lost is the stream's tail.
+    const isAhead = (await manager.consumers.info(workStreamOf(1), name)).delivered.stream_seq > (await lastSequence(1));
+    if (connection.info?.version.startsWith('2.9.') === true) expect(isAhead).toBe(true);
+    const redriven = isAhead ? 'consumer-ahead' : 'tail-lost';
+    expect(await new WorkStream(connection).open(log, log)).toEqual({ epoch: 2, resumeAfter: 20, redriven });
     expect(await positionsIn(2)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
   }, 60_000);
 

@@ -1,7 +1,8 @@
 export * from './faults.js';
 export { acquireLock, type LockOutcome } from './locks.js';
-export { findNats, type FindNatsOptions, type NatsBinary } from './nats-binary.js';
+export { findNats, presentNats, type FindNatsOptions, type NatsBinary } from './nats-binary.js';
 export { NATS_SOURCES, type NatsSource, type SourceContext } from './nats-sources.js';
+export type { NatsNode } from './nats-cluster.js';
 export { startNats, stopNats, type NatsOptions, type NatsServer, type NatsUser } from './nats.js';
 export { cacheDirectory, ensureOwnDirectory, ensureSecret, isRoot, readIfPresent, writeWhole } from './places.js';
 export { pollUntil } from './poll.js';

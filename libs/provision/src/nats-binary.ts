@@ -32,25 +32,23 @@ export interface FindNatsOptions {
 export async function findNats(options: FindNatsOptions = {}): Promise<NatsBinary> {
   const env = options.env ?? process.env;
   const cache = join(cacheDirectory(env), 'nats-server');
-  const present = (await onPath(env)) ?? (await inCache(cache));
-  if (present !== undefined) return present;
+  for await (const present of presentNats(env)) return present;
   return acquire(cache, env, options);
 }
 
-async function onPath(env: NodeJS.ProcessEnv): Promise<NatsBinary | undefined> {
-  for (const folder of (env['PATH'] ?? '').split(delimiter).filter((entry) => entry.startsWith('/'))) {
-    const found = await probe(join(folder, 'nats-server'), 'PATH');
-    if (found !== undefined) return found;
+/** Every usable nats-server of this machine: those on PATH, then those in the cache. */
+export async function* presentNats(env: NodeJS.ProcessEnv = process.env): AsyncGenerator<NatsBinary> {
+  const cache = join(cacheDirectory(env), 'nats-server');
+  const folders = (env['PATH'] ?? '').split(delimiter).filter((entry) => entry.startsWith('/'));
+  const names = (await readdir(cache).catch(() => [])).filter((entry) => !entry.startsWith('.')).sort();
+  const places = [
+    ...folders.map((folder) => [join(folder, 'nats-server'), 'PATH'] as const),
+    ...names.map((name) => [join(cache, name, 'nats-server'), 'cache'] as const),
+  ];
+  for (const [path, source] of places) {
+    const found = await probe(path, source);
+    if (found !== undefined) yield found;
   }
-  return undefined;
-}
-
-async function inCache(cache: string): Promise<NatsBinary | undefined> {
-  for (const name of (await readdir(cache).catch(() => [])).filter((entry) => !entry.startsWith('.')).sort()) {
-    const found = await probe(join(cache, name, 'nats-server'), 'cache');
-    if (found !== undefined) return found;
-  }
-  return undefined;
 }
 
 /** A binary counts only if it runs here and is new enough. */

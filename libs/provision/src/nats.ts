@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { spawnDetached } from './detached.js';
 import { ProvisionFault, diskFull, explainBrokenPlace, speaksOfFullDisk, speaksOfTakenPort, tailOf } from './faults.js';
 import { findNats, type NatsBinary } from './nats-binary.js';
+import { clusterConfiguration, type ClusterConfiguration, type NatsNode } from './nats-cluster.js';
 import { ensureOwnDirectory, ensureSecret, readIfPresent, writeWhole } from './places.js';
 import { pollUntil } from './poll.js';
 import { isPortFree } from './ports.js';
@@ -25,6 +26,8 @@ export interface NatsOptions {
   readonly users?: readonly NatsUser[];
   /** Bytes that JetStream may keep on disk. */
   readonly storeBytesMax?: number;
+  /** Makes it a node of a cluster; all nodes need the same password file. */
+  readonly cluster?: NatsNode | undefined;
   readonly onProgress?: ((message: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -120,7 +123,15 @@ async function readPort(directory: string, pid: number): Promise<number | undefi
 async function launch(directory: string, password: string, binary: NatsBinary, options: NatsOptions): Promise<RunningNats> {
   const port = options.port ?? (await choosePort(directory));
   for (const name of await readdir(directory)) if (name.endsWith('.ports')) await rm(join(directory, name), { force: true });
-  await writeWhole(configFileOf(directory), configuration(directory, rightsOf(password, options.users), port, options.storeBytesMax));
+  await writeWhole(
+    configFileOf(directory),
+    configuration(
+      directory,
+      rightsOf(password, options.users),
+      { ...options, port },
+      clusterConfiguration({ user: BROKER_USER, password }, options.cluster, binary),
+    ),
+  );
   const server = await spawnDetached({
     program: binary.path,
     args: ['-c', configFileOf(directory)],
@@ -165,8 +176,15 @@ function rightsOf(password: string, users: readonly NatsUser[] = []): string {
 const hasRights = async (directory: string, rights: string): Promise<boolean> =>
   (await readIfPresent(configFileOf(directory)))?.includes(rights) ?? false;
 
-const configuration = (directory: string, rights: string, port: number, storeBytesMax = STORE_BYTES_MAX): string =>
-  [
+type Settings = Pick<NatsOptions, 'storeBytesMax'> & { readonly port: number };
+
+function configuration(
+  directory: string,
+  rights: string,
+  { port, storeBytesMax = STORE_BYTES_MAX }: Settings,
+  cluster: ClusterConfiguration,
+): string {
+  return [
     '# Written by TaskMaster at every start; changes are lost.',
     `listen: "127.0.0.1:${String(port)}"`,
     `pid_file: ${JSON.stringify(pidFileOf(directory))}`,
@@ -174,9 +192,11 @@ const configuration = (directory: string, rights: string, port: number, storeByt
     'max_payload: 1MB',
     'max_connections: 1024',
     rights,
-    `jetstream { store_dir: ${JSON.stringify(storeOf(directory))}, max_memory_store: 67108864, max_file_store: ${String(storeBytesMax)} }`,
+    `jetstream { store_dir: ${JSON.stringify(storeOf(directory))}, max_memory_store: 67108864, max_file_store: ${String(storeBytesMax)}${cluster.sync} }`,
+    ...cluster.lines,
     '',
   ].join('\n');
+}
 
 function explainFailure(directory: string, log: string, port: number | undefined): ProvisionFault {
   if (speaksOfFullDisk(log)) return diskFull(directory);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { choice, ConfigFault, defineConfig, describeConfig, flag, integer, list, loadConfig, secret, text, url } from './index.js';
+import { choice, ConfigFault, defineConfig, describeConfig, flag, integer, list, loadConfig, secret, text, url, urls } from './index.js';
 
 const definition = defineConfig('example', {
   DATABASE_URL: url({ doc: 'The database.', protocols: ['postgres', 'postgresql'], aliases: ['PG_URL'] }),
@@ -39,6 +39,14 @@ describe('loadConfig', () => {
 
   it('refuses a URL of another protocol', () => {
     expect(faultOf({ DATABASE_URL: 'mysql://h/d' }).message).toContain('DATABASE_URL: must be a URL that starts with postgres://');
+  });
+
+  it('takes several URLs of one service, each of a right protocol', () => {
+    const brokers = defineConfig('brokers', { BROKERS: urls({ doc: 'Where.', protocols: ['nats'] }) });
+    expect(loadConfig(brokers, { BROKERS: 'nats://a:1, nats://b:2' }).BROKERS).toBe('nats://a:1,nats://b:2');
+    expect(loadConfig(brokers, { BROKERS: 'nats://a:1' }).BROKERS).toBe('nats://a:1');
+    for (const bad of ['nats://a:1,b:2', 'nats://a:1,http://b', 'nats://a:1,'])
+      expect(() => loadConfig(brokers, { BROKERS: bad })).toThrow(ConfigFault);
   });
 
   it('takes an alias, and refuses two names that differ', () => {

@@ -8,7 +8,7 @@ interface VariableOptions<T> {
   readonly aliases?: readonly string[];
 }
 
-export type VariableKind = 'text' | 'integer' | 'flag' | 'choice' | 'secret' | 'url' | 'list';
+export type VariableKind = 'text' | 'integer' | 'flag' | 'choice' | 'secret' | 'url' | 'urls' | 'list';
 
 type Parsed<T> = { readonly value: T } | { readonly fault: string };
 
@@ -110,6 +110,22 @@ export function url<const O extends VariableOptions<string> & { readonly protoco
     read: (given) => {
       if (!URL.canParse(given)) return undefined;
       return protocols === undefined || protocols.includes(new URL(given).protocol.slice(0, -1)) ? given : undefined;
+    },
+  });
+}
+
+/** One absolute URL or several of one service, separated by commas; stays one text. */
+export function urls<const O extends VariableOptions<string> & { readonly protocols: readonly string[] }>(
+  options: O,
+): Variable<ValueOf<string, O>> {
+  const { protocols } = options;
+  const isGood = (text: string): boolean => URL.canParse(text) && protocols.includes(new URL(text).protocol.slice(0, -1));
+  return variable<string, O>(options, {
+    kind: 'urls',
+    constraint: `URLs that start with ${protocols.map((protocol) => `${protocol}://`).join(' or ')}, separated by commas`,
+    read: (given) => {
+      const parts = given.split(',').map((part) => part.trim());
+      return parts.every(isGood) ? parts.join(',') : undefined;
     },
   });
 }

@@ -254,6 +254,7 @@ class PlatformBuilder {
         await this.postgres?.supervised?.untilRunning();
         await this.nats?.supervised?.untilRunning();
       },
+      serverRestarts: () => (this.postgres?.supervised?.restarts ?? 0) + (this.nats?.supervised?.restarts ?? 0),
       onProgress: (message) => {
         // What ends while everything is being stopped is not started again.
         if (!this.isClosed) this.say(message);

@@ -14,7 +14,7 @@ export const AGENT_VARIABLES = ['AGENTAPI_URL', 'CLAUDE_CODE_ENDPOINT', 'CODEGEN
 
 /** Least privilege: what each service may see of the command's environment. A service that is taken over has no other secrets. */
 const OWN_VARIABLES: Readonly<Record<ServiceName, readonly string[]>> = {
-  'state-service': ['MAX_CONCURRENT_WORKFLOWS', 'DEFAULT_WORKFLOW_TIMEOUT', 'DATABASE_*'],
+  'state-service': ['MAX_CONCURRENT_WORKFLOWS', 'NATS_REPLICAS', 'DEFAULT_WORKFLOW_TIMEOUT', 'DATABASE_*'],
   'nlp-service': ['NLP_*', 'ENABLE_NLP', 'ANTHROPIC_*', 'OPENAI_*', ...PROXY_VARIABLES],
   'agent-coordinator': [
     'HOME',

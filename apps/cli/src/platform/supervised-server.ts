@@ -20,6 +20,8 @@ export interface SupervisedServer {
   readonly url: string;
   readonly identity: ProcessIdentity;
   readonly adopted: boolean;
+  /** How often it was found dead. */
+  readonly restarts: number;
   /** Settles once it runs, or is not to run any more. */
   untilRunning(): Promise<void>;
   stop(): Promise<void>;
@@ -37,6 +39,7 @@ const BACKOFF_MS_MAX = 5_000;
  * looked at rather than waited for.
  */
 export class ServerSupervisor implements SupervisedServer {
+  restarts = 0;
   private readonly stopping = new AbortController();
   private readonly watching: Promise<void>;
 
@@ -78,6 +81,7 @@ export class ServerSupervisor implements SupervisedServer {
       while (!signal.aborted) {
         await this.untilGone(signal);
         if (signal.aborted) return;
+        this.restarts += 1;
         this.supervision.onProgress(`${this.name} is gone; starting it again`);
         await this.revive();
         this.supervision.onChange();

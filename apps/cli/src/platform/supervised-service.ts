@@ -19,6 +19,8 @@ export interface Supervision {
   onProgress(message: string): void;
   /** Settles once the servers run that services need: a death for want of them says nothing about the service. */
   untilServersRun(): Promise<void>;
+  /** How often one of those servers was found dead so far. */
+  serverRestarts(): number;
   /** The service cannot be kept alive. */
   onGiveUp(fault: PlatformFault): void;
 }
@@ -43,6 +45,7 @@ class ServiceSupervisor implements SupervisedService {
   private current: ServiceProcess | undefined;
   private readyAt = performance.now();
   private quickDeaths = 0;
+  private serverRestarts = 0;
   private readonly stopping = new AbortController();
   private readonly watching: Promise<void>;
 
@@ -105,6 +108,7 @@ class ServiceSupervisor implements SupervisedService {
       const backoffMs = Math.min(BACKOFF_MS_MIN * 2 ** Math.max(0, this.quickDeaths), BACKOFF_MS_MAX);
       await pause(backoffMs, undefined, { signal: this.stopping.signal });
       await this.supervision.untilServersRun();
+      this.forgiveWantOfServers();
       this.current = await launchService({ ...this.launch, signal: this.stopping.signal });
       this.readyAt = performance.now();
       this.restarts += 1;
@@ -113,6 +117,13 @@ class ServiceSupervisor implements SupervisedService {
     } catch (error) {
       return (error as Error).message.split('\n')[0] ?? 'unknown';
     }
+  }
+
+  /** What died while a server was gone may have died of that. */
+  private forgiveWantOfServers(): void {
+    const restarts = this.supervision.serverRestarts();
+    if (restarts !== this.serverRestarts) this.quickDeaths = Math.min(this.quickDeaths, 0);
+    this.serverRestarts = restarts;
   }
 
   private async givingUp(reason: string): Promise<PlatformFault> {
