@@ -133,7 +133,7 @@ export const SAFEGUARDS: readonly Safeguard[] = [
   },
   {
     name: 'pausing stops the timers of retries',
-    edits: [edit('libs/workflow/src/rows.ts', 'return paused ? null : situation.retryAt;', 'return situation.retryAt;')],
+    edits: [edit('libs/workflow/src/rows.ts', 'return still ? null : situation.retryAt;', 'return situation.retryAt;')],
     spec: 'apps/state-service/src/pause-against-retry.int.spec.ts',
     title: 'stops its timer when it is recorded first; resuming starts it again, and the step is readied once',
     because: /Expected: 0\s+Received: 1/,
@@ -180,11 +180,7 @@ export const SAFEGUARDS: readonly Safeguard[] = [
   {
     name: 'an append expects the version that was decided on',
     edits: [
-      edit(
-        APPEND_EXPECTED,
-        's.id = g.id and s.version = g.expected and s.tenant_id = g.tenant;',
-        's.id = g.id and s.tenant_id = g.tenant;',
-      ),
+      edit(APPEND_EXPECTED, 'where s.id = a.id and s.version = a.expected and', 'where s.id = a.id and'),
       edit(APPEND, 'when s.version = g.expected then 0', 'when s.version >= g.expected then 0'),
     ],
     spec: 'libs/event-log/src/append.int.spec.ts',
@@ -194,13 +190,7 @@ export const SAFEGUARDS: readonly Safeguard[] = [
   },
   {
     name: 'a client command is claimed once',
-    edits: [
-      edit(
-        APPEND_EXPECTED,
-        'from unnest(c_id, c_group, c_answer) as c (id, grp, answer);',
-        'from unnest(c_id, c_group, c_answer) as c (id, grp, answer) on conflict (id) do nothing;',
-      ),
-    ],
+    edits: [edit(APPEND_EXPECTED, 'from unnest(p_answers) a;', 'from unnest(p_answers) a on conflict (id) do nothing;')],
     spec: 'libs/event-log/src/append.int.spec.ts',
     title: 'replays the stored answer of a client command and appends nothing for it',
     titleIn: CONTRACT,
