@@ -25,8 +25,7 @@ export interface RepositoryRef {
 export type WorkflowSource =
   /** With `contentHash`, `text` is only the beginning and the whole is stored as content under that SHA-256. */
   | { readonly kind: 'requirement'; readonly text: string; readonly contentHash?: string }
-  /** With `apart`, the plan is too long for the request: its draft is empty here, and what it says is adopted in the same commit. */
-  | { readonly kind: 'plan'; readonly plan: PlanDraft; readonly apart?: true }
+  | { readonly kind: 'plan'; readonly plan: PlanDraft }
   | { readonly kind: 'task'; readonly taskId: TaskId }
   | { readonly kind: 'definition'; readonly name: string };
 

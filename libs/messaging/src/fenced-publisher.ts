@@ -1,5 +1,5 @@
 import { HEADER_AFTER, HEADER_EPOCH, HEADER_UPTO, workStreamOf } from '@taskmaster/contracts';
-import { headers, type Msg, type NatsConnection, type Subscription } from 'nats';
+import { headers, nuid, type Msg, type NatsConnection, type Subscription } from 'nats';
 import { inboxFor } from './broker.js';
 import { WorkStreamLost } from './faults.js';
 import type { PackedMessage } from './notice-packing.js';
@@ -9,6 +9,8 @@ import { systemTimers, type Timers } from './timers.js';
 export const PUBLISHES_IN_FLIGHT_MAX = 64;
 const EXPECTED_STREAM = 'Nats-Expected-Stream';
 const EXPECTED_LAST_SEQUENCE = 'Nats-Expected-Last-Sequence';
+const MESSAGE_ID = 'Nats-Msg-Id';
+const EXPECTED_LAST_ID = 'Nats-Expected-Last-Msg-Id';
 const ACK_TIMEOUT_MS = 2_000;
 const ACK_CHECK_MS = 250;
 
@@ -34,11 +36,14 @@ export interface PublisherStart {
 
 /**
  * Extends one epoch's stream. Every publish names the stream and the sequence it must follow, so two publishers cannot both extend it,
- * and every answer is compared with the sequence that was expected. After the first mismatch nothing more is sent.
+ * and what is sent ahead of an answer names the message before it as well. Every answer is compared with the sequence that was
+ * expected. After the first mismatch nothing more is sent.
  */
 export class FencedPublisher {
   readonly #stream: string;
   readonly #epoch: number;
+  /** Different for every publisher that ever was. */
+  readonly #name = nuid.next();
   readonly #inbox: string;
   readonly #subscription: Subscription;
   readonly #endWatch: () => void;
@@ -89,6 +94,9 @@ export class FencedPublisher {
     const head = headers();
     head.set(EXPECTED_STREAM, this.#stream);
     head.set(EXPECTED_LAST_SEQUENCE, String(this.#sequence));
+    // A sequence is only a count: when what was sent before is refused, somebody else's message may stand where it was to be.
+    if (this.#sent.length > 0) head.set(EXPECTED_LAST_ID, this.#idOf(this.#sequence));
+    head.set(MESSAGE_ID, this.#idOf(this.#sequence + 1));
     head.set(HEADER_EPOCH, String(this.#epoch));
     head.set(HEADER_AFTER, String(this.#upto));
     head.set(HEADER_UPTO, String(upto));
@@ -110,6 +118,11 @@ export class FencedPublisher {
 
   close(): void {
     this.#lose('closed');
+  }
+
+  /** Nobody else's message has this id, and no other of ours. */
+  #idOf(sequence: number): string {
+    return `${this.#name}.${String(sequence)}`;
   }
 
   #change(): Promise<void> {

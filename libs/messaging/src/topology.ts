@@ -25,7 +25,7 @@ export const STREAM_SETTINGS_DEFAULT: StreamSettings = { replicas: 1, bytesMax: 
 export const ACK_WAIT_MS = 1_000;
 /** Messages of one consumer that may be unanswered; delivery stops there. */
 export const ACK_PENDING_MAX = 2_048;
-/** The least that a server takes. We send no message ids, so it remembers none. */
+/** The least that a server takes. Message ids are there for the next message to name, not for the server to remember. */
 const DUPLICATE_WINDOW_MS = 100;
 
 // `nanos` takes milliseconds.

@@ -135,6 +135,39 @@ describe('WorkStream', () => {
     await work.close();
   });
 
+  it('refuses everything a woken leader sends ahead of its answers, also what would fit the sequence by chance', async () => {
+    let release: () => void = () => undefined;
+    let isPaused = false;
+    const zombie = new WorkStream(connection, STREAM_SETTINGS_DEFAULT, (point) => {
+      if (point !== 'before-publish' || isPaused) return Promise.resolve();
+      isPaused = true;
+      return new Promise((resolve) => (release = resolve));
+    });
+    log.append(notice(1));
+    await zombie.open(log, log);
+    log.append(...notices(2, 40));
+    const lastWords = zombie.publish(log.read(1)).then(() => zombie.flush());
+    await eventually(() => isPaused);
+    const leader = new WorkStream(connection);
+    await leader.open(log, log);
+    // One message: now the second that the zombie sends names the sequence that the stream has.
+    await leader.publish(log.read(1, 16));
+    await leader.flush();
+    release();
+    await expect(lastWords).rejects.toBeInstanceOf(WorkStreamLost);
+    await leader.publish(log.read(17));
+    await leader.flush();
+    const found = await storedIn(manager, 1);
+    expect(found.map(({ after, upto }) => [after, upto])).toEqual([
+      [0, 0],
+      [0, 1],
+      [1, 17],
+      [17, 17],
+      [17, 41],
+    ]);
+    await leader.close();
+  });
+
   it('starts a new epoch with all open work when the disk is wiped, and says so on the idle check', async () => {
     const work = new WorkStream(connection);
     await work.open(log, log);
