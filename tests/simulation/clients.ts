@@ -23,6 +23,8 @@ export interface Wish {
   readonly command: Command;
   /** When it is first sent. */
   readonly atMs: number;
+  /** The key of a wish that must be answered before this one is sent. */
+  readonly afterKey?: string;
   /** How often it is sent although it was answered. */
   readonly repeats: number;
 }
@@ -91,7 +93,8 @@ export class Clients {
       time.after(after, () => this.ask(wish, repeats));
     };
     const there = gateways().filter(({ life }) => !life.isOver);
-    if (there.length === 0) {
+    const waits = wish.afterKey !== undefined && !this.answered.has(wish.afterKey);
+    if (there.length === 0 || waits) {
       again(AGAIN_MS);
       return;
     }

@@ -34,17 +34,27 @@ function wishesOfOne({ random, withinMs }: LoadOptions, index: number): readonly
   const wish = (what: string, command: Command, at: number): Wish => ({
     ...{ key: what, tenantId, stream, command, atMs: at, repeats: random.chance(0.3) ? random.integer(1, 2) : 0 },
   });
-  const wishes = [wish(key, { type: 'RequestWorkflow', data: { request: anyRequest(random, key) } }, atMs)];
-  if (random.chance(0.3)) {
-    const pausedAt = atMs + random.next() * 5_000;
-    wishes.push(wish(`${key}-pause`, { type: 'PauseWorkflow', data: { reason: 'wait' } }, pausedAt));
-    wishes.push(wish(`${key}-resume`, { type: 'ResumeWorkflow', data: { reason: 'go on' } }, pausedAt + 500 + random.next() * 8_000));
-    // Whatever order they came in, the last word is to go on.
-    wishes.push(wish(`${key}-resume-again`, { type: 'ResumeWorkflow', data: { reason: 'go on' } }, withinMs + 45_000));
-  }
-  if (random.chance(0.15))
-    wishes.push(wish(`${key}-cancel`, { type: 'CancelWorkflow', data: { reason: 'no more' } }, atMs + random.next() * 8_000));
-  return wishes;
+  const request = wish(key, { type: 'RequestWorkflow', data: { request: anyRequest(random, key) } }, atMs);
+  if (random.chance(0.3)) return [request, ...pausing(wish, { random, key, pausedAt: atMs + random.next() * 5_000, withinMs })];
+  return random.chance(0.2) ? [request, wish(`${key}-cancel`, CANCEL, atMs + random.next() * 8_000)] : [request];
+}
+
+const CANCEL: Command = { type: 'CancelWorkflow', data: { reason: 'no more' } };
+const RESUME: Command = { type: 'ResumeWorkflow', data: { reason: 'go on' } };
+
+interface Pausing {
+  readonly random: SeededRandom;
+  readonly key: string;
+  readonly pausedAt: number;
+  readonly withinMs: number;
+}
+
+/** To pause and to go on, in whatever order they come; the last word is to go on, or to stop. */
+function pausing(wish: (key: string, command: Command, at: number) => Wish, { random, key, pausedAt, withinMs }: Pausing): readonly Wish[] {
+  const pause = wish(`${key}-pause`, { type: 'PauseWorkflow', data: { reason: 'wait' } }, pausedAt);
+  const last = random.chance(0.8) ? wish(`${key}-resume-again`, RESUME, withinMs) : wish(`${key}-cancel`, CANCEL, withinMs);
+  const resume = random.chance(0.7) ? [wish(`${key}-resume`, RESUME, pausedAt + 500 + random.next() * 8_000)] : [];
+  return [pause, ...resume, { ...last, afterKey: pause.key }];
 }
 
 type Shape = 'plan' | 'change' | 'requirement';

@@ -1,7 +1,7 @@
 // `npm run simulate`: runs seeds of the deterministic simulation, one after the other, and says what they came to.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { bugs } from './bugs.js';
+import { bugNamed, bugs } from './bugs/index.js';
 import type { Bug } from './bug.js';
 import { simulate, type RunResult } from './simulate.js';
 
@@ -86,7 +86,7 @@ function finish(): void {
 }
 
 function wantedBug(name: string): Bug {
-  const bug = bugs().find((one) => one.name === name);
+  const bug = bugNamed(name);
   if (bug !== undefined) return bug;
   process.stderr.write(`there is no bug named ${name}; --list-bugs names them\n`);
   process.exit(2);
@@ -102,10 +102,10 @@ function wholeNumber(given: string | undefined, fallback: number): number {
 async function run(): Promise<void> {
   const first = wholeNumber(values.seed, 1);
   const count = wholeNumber(values.seeds, values.seed === undefined ? 100 : 1);
-  const planted = values.bug === undefined ? {} : { bug: wantedBug(values.bug) };
   const told = values.trace === true ? { say } : {};
   let saidAt = performance.now();
   for (let seed = first; seed < first + count; seed += 1) {
+    const planted = values.bug === undefined ? {} : { bug: wantedBug(values.bug) };
     const result = await simulate({ seed, ...planted, ...told });
     add(result);
     if (result.violations.length > 0 && sums.failed.length <= FAILURES_SHOWN_MAX) show(result);

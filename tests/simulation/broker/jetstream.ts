@@ -26,6 +26,8 @@ export interface StreamState {
   lastSequence: number;
   readonly messages: Map<number, StoredMessage>;
   readonly consumers: Map<string, ConsumerState>;
+  /** The id of the last message, which a restart forgets. */
+  lastId: string;
 }
 
 /** Everything that the server keeps on its disk. */
@@ -37,6 +39,7 @@ export const emptyStream = (config: Partial<StreamConfig>): StreamState => ({
   lastSequence: 0,
   messages: new Map(),
   consumers: new Map(),
+  lastId: '',
 });
 
 export const emptyConsumer = (config: Partial<ConsumerConfig>): ConsumerState => ({

@@ -82,6 +82,7 @@ export class SimulatedServer {
   /** Starts with what is on its disk. Deliveries that were open are made again. */
   start(): void {
     this.isUp = true;
+    for (const stream of this.disk.values()) stream.lastId = '';
     for (const [name, stream] of this.disk)
       for (const [consumerName, consumer] of stream.consumers)
         for (const sequence of consumer.pending.keys()) this.expireLater(name, consumerName, sequence, ackWaitOf(consumer));
@@ -149,13 +150,14 @@ export class SimulatedServer {
     const found = [...this.disk].find(([, { config }]) => config.subjects?.some((pattern) => covers(pattern, message.subject)));
     if (found === undefined) return false;
     const [name, stream] = found;
-    const refusal = refusalOf(message, name, stream.lastSequence);
-    if (refusal !== undefined) {
-      this.trace.note('nats', `refuses ${name}: ${refusal.description}`);
-      this.answer(message, { stream: name, seq: 0, error: refusal });
+    const error = refusalOf(message, name, stream);
+    if (error !== undefined) {
+      this.trace.note('nats', `refuses ${name}: ${error.description.split(':')[0] ?? ''}`);
+      this.answer(message, { stream: name, seq: 0, error });
       return true;
     }
     stream.lastSequence += 1;
+    stream.lastId = message.headers?.get('Nats-Msg-Id') ?? '';
     const { reply: _reply, ...kept } = message;
     const stored: StoredMessage = { ...kept, sequence: stream.lastSequence };
     stream.messages.set(stored.sequence, stored);
@@ -371,18 +373,20 @@ export class SimulatedServer {
   }
 }
 
+interface Refusal {
+  readonly code: number;
+  readonly err_code: number;
+  readonly description: string;
+}
+
+const refusal = (errCode: number, description: string): Refusal => ({ code: 400, err_code: errCode, description });
+
 /** Why a publish that expects something of the stream is refused. */
-function refusalOf(
-  { headers }: WireMessage,
-  name: string,
-  last: number,
-): { readonly code: number; readonly err_code: number; readonly description: string } | undefined {
-  const expectedStream = headers?.get('Nats-Expected-Stream') ?? '';
-  if (expectedStream !== '' && expectedStream !== name)
-    return { code: 400, err_code: 10060, description: 'expected stream does not match' };
-  const expected = headers?.get('Nats-Expected-Last-Sequence') ?? '';
-  if (expected !== '' && Number(expected) !== last)
-    return { code: 400, err_code: 10071, description: `wrong last sequence: ${String(last)}` };
+function refusalOf({ headers }: WireMessage, name: string, { lastSequence, lastId }: StreamState): Refusal | undefined {
+  const differs = (header: string, found: string): boolean => headers?.has(header) === true && headers.get(header) !== found;
+  if (differs('Nats-Expected-Stream', name)) return refusal(10060, 'expected stream does not match');
+  if (differs('Nats-Expected-Last-Sequence', String(lastSequence))) return refusal(10071, `wrong last sequence: ${String(lastSequence)}`);
+  if (differs('Nats-Expected-Last-Msg-Id', lastId)) return refusal(10070, `wrong last msg ID: ${lastId}`);
   return undefined;
 }
 

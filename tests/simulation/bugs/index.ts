@@ -1,0 +1,41 @@
+import type { Bug } from '../bug.js';
+import {
+  cacheBeforeCommit,
+  conflictTakenForDone,
+  idsDrawn,
+  leaseNotNoticed,
+  noSweep,
+  notDeduplicated,
+  queueForgotten,
+  quotaIgnored,
+  retryTimerLost,
+} from './state-bugs.js';
+import { checkpointStored, epochNotRaised, fenceNotChecked, noRedrive, positionsEarly, streamNotFollowed } from './stream-bugs.js';
+import { acknowledgedBeforeAnswer, attemptNotChecked, heldTakenForOurs, holderNotChecked } from './worker-bugs.js';
+import { zombieCatchesUp } from './zombie.js';
+
+/** Every planted bug, each as good as new: what one of them keeps belongs to one run. */
+export const bugs = (): readonly Bug[] => [
+  fenceNotChecked,
+  zombieCatchesUp,
+  epochNotRaised,
+  noRedrive,
+  checkpointStored(),
+  positionsEarly,
+  streamNotFollowed,
+  acknowledgedBeforeAnswer,
+  noSweep,
+  leaseNotNoticed,
+  retryTimerLost,
+  queueForgotten,
+  idsDrawn,
+  notDeduplicated,
+  conflictTakenForDone,
+  cacheBeforeCommit,
+  quotaIgnored,
+  heldTakenForOurs,
+  holderNotChecked,
+  attemptNotChecked,
+];
+
+export const bugNamed = (name: string): Bug | undefined => bugs().find((bug) => bug.name === name);
