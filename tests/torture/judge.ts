@@ -1,5 +1,5 @@
 import { checkRecords, createClient } from '@taskmaster/client';
-import { HEADER_UPTO, WORK_STREAM_PATTERN, type LogReport, type WorkflowView } from '@taskmaster/contracts';
+import { HEADER_AFTER, HEADER_UPTO, WORK_STREAM_PATTERN, type LogReport, type WorkflowView } from '@taskmaster/contracts';
 import { connectBroker } from '@taskmaster/messaging';
 import type { ClientRecord } from '@taskmaster/proof';
 import { eventually, type TestRepository } from '@taskmaster/testing';
@@ -121,12 +121,30 @@ async function judgeStream(url: string, log: LogChecks): Promise<readonly string
     let found: string | undefined = 'nothing was looked at';
     const isRight = async (): Promise<boolean> => (found = await look()) === undefined;
     return await eventually(isRight, { deadlineMs: QUIET_MS_MAX, what: 'a stream that ends at the head' }).then(
-      () => [],
+      () => judgeChain(manager),
       (error: unknown) => [`invariant 11: ${(error as Error).message}; ${found ?? ''}`],
     );
   } finally {
     await broker.close();
   }
+}
+
+type Manager = Awaited<ReturnType<Awaited<ReturnType<typeof connectBroker>>['jetstreamManager']>>;
+
+/** Each message goes on where the one before it ended, from the last purge on. */
+async function judgeChain(manager: Manager): Promise<readonly string[]> {
+  const [name = ''] = (await manager.streams.names().next()).filter((stream) => WORK_STREAM_PATTERN.test(stream));
+  const { state } = await manager.streams.info(name);
+  const breaks: string[] = [];
+  let before: string | undefined;
+  for (let seq = state.first_seq; seq <= state.last_seq; seq += 1) {
+    const { header } = await manager.streams.getMessage(name, { seq });
+    const after = header.get(HEADER_AFTER);
+    if (before !== undefined && after !== before)
+      breaks.push(`invariant 11: message ${String(seq)} goes on after ${after}, the one before it ended at ${before}`);
+    before = header.get(HEADER_UPTO);
+  }
+  return breaks;
 }
 
 async function brokerOf(url: string): Promise<string> {

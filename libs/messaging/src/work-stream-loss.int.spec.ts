@@ -1,9 +1,9 @@
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CONSUMERS, workStreamOf } from '@taskmaster/contracts';
+import { CONSUMERS, HEADER_AFTER, HEADER_EPOCH, HEADER_UPTO, subjectOfWork, workStreamOf } from '@taskmaster/contracts';
 import { eventually, runSubdirectory, startBroker, type TestBroker } from '@taskmaster/testing';
-import type { JetStreamManager, NatsConnection } from 'nats';
+import { headers, type JetStreamManager, type NatsConnection } from 'nats';
 import { InMemoryLog } from './in-memory-log.js';
 import { connectBroker, LogRegressed, WorkStream, WorkStreamLost } from './index.js';
 import { ensureTopology, existingEpochs, STREAM_SETTINGS_DEFAULT } from './topology.js';
@@ -69,6 +69,48 @@ describe('a zombie', () => {
     await leader.close();
     await zombie.close();
   }, 30_000);
+});
+
+describe('two publishers', () => {
+  it('cannot leave a hole: where one message does not follow on the one before it, a new epoch begins', async () => {
+    const work = new WorkStream(connection);
+    await work.open(log, log);
+    log.append(...notices(1, 3));
+    await publishEach(work, 0);
+    await work.close();
+    log.append(...notices(4, 6));
+    // What reaches the stream when of three messages in flight the first was refused, because another publisher's had taken its place:
+    // the two behind it expect sequences that exist by then.
+    const extend = async (after: number, upto: number, sequence: number): Promise<void> => {
+      const head = headers();
+      head.set('Nats-Expected-Last-Sequence', String(sequence));
+      head.set(HEADER_EPOCH, '1');
+      head.set(HEADER_AFTER, String(after));
+      head.set(HEADER_UPTO, String(upto));
+      await connection.jetstream().publish(subjectOfWork('command'), '{"notices":[]}', { headers: head });
+    };
+    const last = await lastSequence(1);
+    await extend(3, 4, last);
+    await extend(6, 7, last + 1);
+    await extend(7, 8, last + 2);
+    expect(await new WorkStream(connection).open(log, log)).toEqual({ epoch: 2, resumeAfter: 9, redriven: 'hole' });
+    expect(await positionsIn(2)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  it('cannot close the beginning of an epoch with a marker while a part of it is missing', async () => {
+    log.append(...notices(1, 5));
+    let isLate = false;
+    // Another publisher's message comes first, after this one has looked at the stream.
+    const work = new WorkStream(connection, STREAM_SETTINGS_DEFAULT, async (point) => {
+      if (point !== 'stream-created' || isLate) return;
+      isLate = true;
+      await connection.jetstream().publish(subjectOfWork('command'), '{"notices":[]}');
+    });
+    await expect(work.open(log, log)).rejects.toBeInstanceOf(WorkStreamLost);
+    await eventually(async () => (await lastSequence(1)) >= 1);
+    expect((await storedIn(manager, 1)).filter(({ upto }) => upto > 0)).toEqual([]);
+    await work.close();
+  });
 });
 
 describe('a stream that lost something', () => {

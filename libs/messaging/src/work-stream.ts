@@ -227,6 +227,8 @@ export class WorkStream {
     for await (const notices of source.openWork()) {
       for (const message of packNotices(notices)) await publisher.publish(message, 0);
     }
+    // A part that is refused must not be closed by a marker that is not.
+    await publisher.flush();
     await this.onPoint?.('work-redriven');
     await publisher.publish(MARKER, head);
     await publisher.flush();
