@@ -44,12 +44,14 @@ export const tailOf = (text: string, lines = 12): string => text.trimEnd().split
 
 /** What a failed file operation means for whoever chose the directory; other errors are given back as they are. */
 export function explainBrokenPlace(directory: string, error: unknown): unknown {
-  const { code } = error as NodeJS.ErrnoException;
+  const { code, syscall } = error as NodeJS.ErrnoException;
   if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull(directory, error);
-  if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS' && code !== 'ENOTDIR') return error;
+  // A file system such as /proc says that there is no such place, rather than that nothing can be made there.
+  const isUnwritable = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'].includes(code ?? '') || (code === 'ENOENT' && syscall === 'mkdir');
+  if (!isUnwritable) return error;
   return new ProvisionFault(
     'wrong-owner',
-    `The directory ${directory} cannot be written (${code}).`,
+    `The directory ${directory} cannot be written (${String(code)}).`,
     'choose a directory of yours with --data DIR.',
     {
       cause: error,

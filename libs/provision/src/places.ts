@@ -42,7 +42,7 @@ function maySearch(found: { readonly mode: number; readonly uid: number; readonl
  * world-writable folder such as /var/tmp.
  */
 export async function ensureOwnDirectory(directory: string, mode: number): Promise<void> {
-  await mkdir(directory, { recursive: true, mode }).catch((error: unknown) => {
+  await makeWithParents(resolve(directory), mode).catch((error: unknown) => {
     throw explainBrokenPlace(directory, error);
   });
   const found = await lstat(directory);
@@ -54,6 +54,18 @@ export async function ensureOwnDirectory(directory: string, mode: number): Promi
     );
   }
   if ((found.mode & 0o777) !== mode) await chmod(directory, mode);
+}
+
+/** Parent by parent: Node's recursive mkdir never ends where a file system says that a parent is missing which is there (/proc). */
+async function makeWithParents(directory: string, mode: number): Promise<void> {
+  const missing: string[] = [];
+  for (let at = directory; (await stat(at).catch(() => undefined)) === undefined && dirname(at) !== at; at = dirname(at)) missing.push(at);
+  for (const each of missing.reverse()) {
+    await mkdir(each, { mode }).catch((error: unknown) => {
+      // Somebody else made it meanwhile.
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    });
+  }
 }
 
 /** Writes a small file so that a reader sees the old or the new content, never a part. */

@@ -6,19 +6,21 @@ const CHECK_MS = 2_000;
 /** Less than this is full: Postgres writes its log in larger pieces. */
 const FREE_BYTES_MIN = 4 * 1024 * 1024;
 
-/** Tells when the disk of the data is full. Without room nothing can be recorded: better to stop and say so than to try for ever. */
-export function watchRoom(data: string, onFull: (fault: PlatformFault) => void): () => void {
-  const check = async (): Promise<void> => {
-    if ((await freeBytes(data)) >= FREE_BYTES_MIN) return;
+/** Tells when a disk of these directories is full. Without room nothing can be recorded: better to stop and say so than to try for ever. */
+export function watchRoom(directories: readonly string[], onFull: (fault: PlatformFault) => void): () => void {
+  const check = async (directory: string): Promise<void> => {
+    if ((await freeBytes(directory)) >= FREE_BYTES_MIN) return;
     onFull(
       new PlatformFault(
         'disk-full',
-        `The disk that holds ${data} is full.`,
+        `The disk that holds ${directory} is full.`,
         'free some space there and start again; what is recorded is kept.',
       ),
     );
   };
-  const timer = setInterval(() => void check().catch(() => undefined), CHECK_MS);
+  const timer = setInterval(() => {
+    for (const directory of directories) void check(directory).catch(() => undefined);
+  }, CHECK_MS);
   return () => {
     clearInterval(timer);
   };

@@ -97,8 +97,7 @@ describe('starting and stopping', () => {
     const ends = await standIn.ends();
     expect(ends[0]).toBe('gateway asked');
     expect(ends.at(-1)).toBe('state-service asked');
-    expect(ends).toHaveLength(5);
-    expect(await runningHere()).toEqual([]);
+    expect([ends.length, await runningHere()]).toEqual([5, []]);
   });
 
   it('goes on with the same database, broker and key the next time', async () => {
@@ -253,8 +252,8 @@ describe('what goes wrong at the start', () => {
   });
 
   it('says that the data directory cannot be made', async () => {
-    const data = join(standIn.home, 'package.json', 'data');
-    expect(await refusal({ data })).toContain('cannot be written');
+    const places = [join(standIn.home, 'package.json', 'data'), ...(process.platform === 'linux' ? ['/proc/taskmaster/data'] : [])];
+    for (const data of places) expect(await refusal({ data })).toContain('cannot be written');
   });
 });
 
@@ -360,27 +359,31 @@ describe('where it keeps things', () => {
     }
   });
 
-  it('stops with one message when the disk becomes full, and goes on when there is room again', async () => {
-    if (!isRoot()) return loudly('a small disk can only be mounted by root');
-    const disk = join(standIn.home, 'disk');
-    const filling = join(disk, 'filling');
-    await mkdir(disk);
-    const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=200m,mode=0711', 'tmpfs', disk]).catch(() => undefined);
-    if (mounted === undefined) return loudly('mounting is not allowed here');
-    try {
-      const first = await up({ data: join(disk, 'data') });
-      await run('dd', ['if=/dev/zero', `of=${filling}`, 'bs=1M']).catch(() => undefined);
-      const end = await first.ended;
-      expect(end.kind === 'failed' && end.fault.message).toMatch(/is full[\s\S]*free some space/);
-      expect(await runningHere()).toEqual([]);
-      await rm(filling);
-      const second = await up({ data: join(disk, 'data') });
-      expect(await bodyOf(second.address)).toBe('gateway');
-      await second.stop();
-    } finally {
-      await run('umount', [disk]);
-    }
-  });
+  it.each(['data', 'workspaces'])(
+    'stops with one message when the disk of the %s becomes full, and goes on when there is room again',
+    async (what) => {
+      if (!isRoot()) return loudly('a small disk can only be mounted by root');
+      const disk = join(standIn.home, 'disk');
+      const filling = join(disk, 'filling');
+      await mkdir(disk);
+      const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=200m,mode=0711', 'tmpfs', disk]).catch(() => undefined);
+      if (mounted === undefined) return loudly('mounting is not allowed here');
+      try {
+        const options = what === 'data' ? { data: join(disk, 'data') } : { env: { WORKSPACES_DIR: disk } };
+        const first = await up(options);
+        await run('dd', ['if=/dev/zero', `of=${filling}`, 'bs=1M']).catch(() => undefined);
+        const end = await first.ended;
+        expect(end.kind === 'failed' && end.fault.message).toMatch(/is full[\s\S]*free some space/);
+        expect(await runningHere()).toEqual([]);
+        await rm(filling);
+        const second = await up(options);
+        expect(await bodyOf(second.address)).toBe('gateway');
+        await second.stop();
+      } finally {
+        await run('umount', [disk]);
+      }
+    },
+  );
 
   it('works below a folder of mode 0700', async () => {
     const folder = join(standIn.home, 'private');

@@ -22,7 +22,7 @@ import { rotateLog } from './log-file.js';
 import { migrateDatabase } from './migration.js';
 import { checkout, dataDirectory, portOf, type PlatformOptions } from './options.js';
 import { PlatformFault } from './platform-fault.js';
-import { simulatedAgentVariables, variablesOf } from './service-variables.js';
+import { simulatedAgentVariables, variablesOf, workspacesDirectory } from './service-variables.js';
 import { useNats, usePostgres, type UsedBroker, type UsedServer } from './servers.js';
 import type { Platform, PlatformEnd, PlatformProcess } from './running-platform.js';
 import { SERVICE_NAMES, mainFileOf, migrationFileOf, namesRealAgent, visibleTo, type ServiceName } from './services.js';
@@ -273,7 +273,7 @@ class PlatformBuilder {
   }
 
   private keepWatch(): void {
-    this.stopWatchingRoom = watchRoom(this.data, (fault) => {
+    this.stopWatchingRoom = watchRoom([this.data, workspacesDirectory(this.options.env, this.data)], (fault) => {
       this.giveUp(fault);
     });
     this.logTimer = setInterval(() => {

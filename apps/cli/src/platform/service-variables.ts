@@ -27,11 +27,14 @@ export function variablesOf(service: Exclude<ServiceName, 'simulated-agent'>, in
     case 'nlp-service':
       return { NATS_URL, NLP_PROVIDER: inputs.interpreter };
     case 'agent-coordinator':
-      return { NATS_URL, WORKSPACES_DIR: inputs.env['WORKSPACES_DIR'] ?? join(inputs.data, 'workspaces'), ...agentUrls(inputs.agentPorts) };
+      return { NATS_URL, WORKSPACES_DIR: workspacesDirectory(inputs.env, inputs.data), ...agentUrls(inputs.agentPorts) };
     case 'gateway':
       return { NATS_URL, GATEWAY_PORT: String(inputs.port) };
   }
 }
+
+/** Where agents work; it may lie on another disk than the data. */
+export const workspacesDirectory = (env: Environment, data: string): string => env['WORKSPACES_DIR'] || join(data, 'workspaces');
 
 const agentUrls = (ports: readonly number[] = []): Readonly<Record<string, string>> =>
   ports.length === 0 ? {} : { SIMULATED_AGENT_URLS: ports.map((port) => `http://127.0.0.1:${String(port)}`).join(',') };
