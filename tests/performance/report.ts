@@ -1,6 +1,6 @@
-import { cpus, totalmem } from 'node:os';
 import type { DatabaseCounters } from './database-costs.js';
 import type { LoadResult } from './load.js';
+import { machineOf, type Machine } from './machine.js';
 import type { PerformanceOptions } from './options.js';
 import { sum, type CpuByGroup } from './processes.js';
 
@@ -40,7 +40,7 @@ export interface Figures {
   readonly peakPssMiBBy: Readonly<Record<string, number>>;
   readonly rawAppendEventsPerSecond: number;
   readonly ratioToRawAppend: number;
-  readonly machine: { readonly cores: number; readonly model: string; readonly memoryMiB: number; readonly node: string };
+  readonly machine: Machine;
 }
 
 const rounded = (value: number, digits = 2): number => Number(value.toFixed(digits));
@@ -82,12 +82,7 @@ export function figuresOf(readings: Readings, options: PerformanceOptions): Figu
     peakPssMiBBy: each(pss, 1),
     rawAppendEventsPerSecond: Math.round(rawAppendPerSecond),
     ratioToRawAppend: rounded(perSecond(used('events')) / rawAppendPerSecond, 4),
-    machine: {
-      cores: cpus().length,
-      model: cpus()[0]?.model.trim() ?? '',
-      memoryMiB: Math.round(totalmem() / 1024 ** 2),
-      node: process.version,
-    },
+    machine: machineOf(),
   };
 }
 
