@@ -1,6 +1,7 @@
 import { Controller, Inject } from '@nestjs/common';
 import { EventPattern, Payload } from '@nestjs/microservices';
 import type { Notice, NoticeOutcome } from '@taskmaster/contracts';
+import { handledNotice } from '@taskmaster/messaging';
 import type { Logger } from '@taskmaster/service-kit';
 import { reactToAgentStep } from './assign-step.reactor.js';
 import { reactToChangeStep } from './change.reactor.js';
@@ -48,20 +49,7 @@ export class NoticesController {
     if (this.#draining()) return NOT_HERE;
     const startedAt = performance.now();
     const outcome = await reaction(this.#coordinator, notice);
-    const { kind, workflowId, stepId, attempt, eventId, correlationId } = notice;
-    this.#logger.debug(
-      {
-        kind,
-        workflowId,
-        stepId,
-        attempt,
-        eventId,
-        correlationId,
-        outcome: outcome.kind,
-        durationMs: Math.round(performance.now() - startedAt),
-      },
-      'notice handled',
-    );
+    this.#logger.debug(handledNotice(notice, outcome, performance.now() - startedAt), 'notice handled');
     return outcome;
   }
 }

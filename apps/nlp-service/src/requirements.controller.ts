@@ -1,6 +1,7 @@
 import { Controller, Inject } from '@nestjs/common';
 import { EventPattern, Payload } from '@nestjs/microservices';
 import type { Notice, NoticeOutcome } from '@taskmaster/contracts';
+import { handledNotice } from '@taskmaster/messaging';
 import type { Logger } from '@taskmaster/service-kit';
 import { reactToRequirements } from './interpret.reactor.js';
 import type { InterpretPorts } from './parse-requirements.reactor.js';
@@ -23,20 +24,7 @@ export class RequirementsController {
   async interpret(@Payload() notice: Notice): Promise<NoticeOutcome> {
     const startedAt = performance.now();
     const outcome = await reactToRequirements(this.#ports, notice);
-    const { kind, workflowId, stepId, attempt, eventId, correlationId } = notice;
-    this.#logger.info(
-      {
-        kind,
-        workflowId,
-        stepId,
-        attempt,
-        eventId,
-        correlationId,
-        outcome: outcome.kind,
-        durationMs: Math.round(performance.now() - startedAt),
-      },
-      'notice handled',
-    );
+    this.#logger.info(handledNotice(notice, outcome, performance.now() - startedAt), 'notice handled');
     return outcome;
   }
 }

@@ -17,3 +17,4 @@ export {
   type WorkSource,
   type WorkStreamPoint,
 } from './work-stream.js';
+export { handledNotice } from './handled-notice.js';
