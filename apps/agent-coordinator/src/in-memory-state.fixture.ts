@@ -21,7 +21,7 @@ import {
   type WorkflowCommand,
   type WorkflowId,
 } from '@taskmaster/contracts';
-import { agentDecider, stepContextOf, viewOfWorkflow, workflowDecider, type Agent, type Workflow } from '@taskmaster/workflow';
+import { agentDecider, stepContextOf, stepOf, viewOfWorkflow, workflowDecider, type Agent, type Workflow } from '@taskmaster/workflow';
 
 type Listener = (notice: Notice) => void;
 
@@ -81,7 +81,7 @@ export class InMemoryState implements CommandSender, QueryAsker {
     readonly holder: string;
   }): boolean {
     const workflow = this.workflow(renewal.workflowId);
-    const situation = workflow.status === 'absent' ? undefined : workflow.steps[renewal.stepId]?.situation;
+    const situation = workflow.status === 'absent' ? undefined : stepOf(workflow.steps, renewal.stepId)?.situation;
     return situation?.status === 'running' && situation.attempt === renewal.attempt && situation.holder === renewal.holder;
   }
 

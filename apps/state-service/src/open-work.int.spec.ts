@@ -3,7 +3,7 @@ import { DEFAULT_TENANT, type Command, type LeaseRenewal, type StepId, type Tena
 import { SWEEP_ROWS_MAX } from '@taskmaster/event-log';
 import { eventually, freshDatabase, type FreshDatabase } from '@taskmaster/testing';
 import { foldInto, absentEntry } from './entry.js';
-import { SNAPSHOT_EVERY, StreamLoader } from './stream-loader.js';
+import { REDUCER_VERSION, SNAPSHOT_EVERY, StreamLoader } from './stream-loader.js';
 import { Sweeper } from './sweeper.js';
 import { complete, envelope, noop, openReplica, planRequest, request, streamFor, type Replica } from './testing/replica.js';
 import { verifyLog } from './verify-log.js';
@@ -197,7 +197,7 @@ describe('a snapshot', () => {
     const all = await store.readStream(stream, 0);
     expect(all.length).toBeGreaterThan(SNAPSHOT_EVERY + 5);
     const [snapshot] = await eventually(async () => {
-      const found = await store.readSnapshots([stream], 1);
+      const found = await store.readSnapshots([stream], REDUCER_VERSION);
       return found.length > 0 ? found : undefined;
     });
     expect(snapshot?.version).toBeGreaterThanOrEqual(SNAPSHOT_EVERY);

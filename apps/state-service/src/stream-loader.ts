@@ -1,13 +1,14 @@
 import type { StreamId } from '@taskmaster/contracts';
 import type { EventStore, StoredEvent } from '@taskmaster/event-log';
+import { eventsPerSnapshot, type Workflow } from '@taskmaster/workflow';
 import { absentEntry, foldInto, type Entry } from './entry.js';
 
 /** Streams whose state stays in memory; the one used longest ago leaves first and is folded again when it is wanted. */
 export const CACHED_STREAMS_MAX = 5_000;
-/** A snapshot is taken every so many events. */
+/** A snapshot of what is not a workflow is taken every so many events. */
 export const SNAPSHOT_EVERY = 200;
 /** Raised when the shape of a folded state or the meaning of an event changes: older snapshots are then not read. */
-export const REDUCER_VERSION = 1;
+export const REDUCER_VERSION = 2;
 
 /** Folded states by stream. The cache is advanced only by what was committed. */
 export class StreamLoader {
@@ -69,9 +70,10 @@ export class StreamLoader {
     return entries;
   }
 
-  /** Takes a snapshot when the step from one version to another crosses a multiple of `SNAPSHOT_EVERY`. */
+  /** Takes a snapshot when the way from one version to another crosses a multiple of how often this stream has one. */
   async snapshot(fromVersion: number, entry: Entry): Promise<void> {
-    if (Math.floor(fromVersion / SNAPSHOT_EVERY) === Math.floor(entry.version / SNAPSHOT_EVERY) || entry.tenantId === null) return;
+    const every = entry.category === 'workflow' ? eventsPerSnapshot(entry.state as Workflow) : SNAPSHOT_EVERY;
+    if (Math.floor(fromVersion / every) === Math.floor(entry.version / every) || entry.tenantId === null) return;
     const { stream, tenantId, version, hash, state } = entry;
     await this.store.writeSnapshot({ stream, tenantId, version, hash, stateText: JSON.stringify(state) }, REDUCER_VERSION);
   }

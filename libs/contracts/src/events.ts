@@ -106,6 +106,8 @@ export type WorkflowLifecycleEvent =
         readonly steps: readonly PlannedStep[];
         readonly waves: readonly (readonly StepId[])[];
         readonly criticalPath: readonly StepId[];
+        /** A long plan is adopted in parts, in one commit: which this is, from 1. Waves and critical path are then left out, for they follow from the steps. */
+        readonly part?: { readonly number: number; readonly of: number };
       }
     >
   | Message<'PlanAmended', { readonly reason: string; readonly added: readonly PlannedStep[] }>

@@ -10,8 +10,10 @@ export const REQUIREMENT_INLINE_BYTES_MAX = 8 * 1024;
 export const REQUIREMENT_EXCERPT_CHARS_MAX = 1_000;
 /** Bytes of the input of one step. */
 export const STEP_INPUT_BYTES_MAX = 16 * 1024;
+/** Bytes of a plan that its request and one event hold; a longer one is adopted with its request, in parts. */
+export const PLAN_PART_BYTES_MAX = 32 * 1024;
 /** Steps of one plan. */
-export const PLAN_STEPS_MAX = 200;
+export const PLAN_STEPS_MAX = 2_000;
 /** Dependencies of one step. */
 export const STEP_DEPENDENCIES_MAX = 64;
 /** Notices in one message. */

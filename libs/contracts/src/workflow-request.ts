@@ -25,7 +25,8 @@ export interface RepositoryRef {
 export type WorkflowSource =
   /** With `contentHash`, `text` is only the beginning and the whole is stored as content under that SHA-256. */
   | { readonly kind: 'requirement'; readonly text: string; readonly contentHash?: string }
-  | { readonly kind: 'plan'; readonly plan: PlanDraft }
+  /** With `apart`, the plan is too long for the request: its draft is empty here, and what it says is adopted in the same commit. */
+  | { readonly kind: 'plan'; readonly plan: PlanDraft; readonly apart?: true }
   | { readonly kind: 'task'; readonly taskId: TaskId }
   | { readonly kind: 'definition'; readonly name: string };
 

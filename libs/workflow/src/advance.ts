@@ -7,6 +7,7 @@ import { repairFacts } from './repair.js';
 import { isValidationFailure, stageStepId, standingOf } from './stages.js';
 import { attemptOf, isOpen } from './step.js';
 import type { LiveWorkflow } from './state.js';
+import { allSteps, openSteps, stepOf } from './steps.js';
 
 /** More rounds than any profile has states; a bound, not a budget. */
 const ADVANCE_ROUNDS_MAX = 64;
@@ -84,9 +85,7 @@ export function failFacts(w: LiveWorkflow, reason: string, _now: Timestamp): rea
 }
 
 export const cancelOpenSteps = (w: LiveWorkflow, reason: string): readonly WorkflowEvent[] =>
-  Object.values(w.steps)
-    .filter(isOpen)
-    .map((step) => ({ type: 'StepCancelled', data: { stepId: step.spec.id, attempt: attemptOf(step), reason } }));
+  openSteps(w.steps).map((step) => ({ type: 'StepCancelled', data: { stepId: step.spec.id, attempt: attemptOf(step), reason } }));
 
 function transitionAlong(
   w: LiveWorkflow,
@@ -113,7 +112,7 @@ function closing(w: LiveWorkflow, profile: Profile, now: Timestamp): readonly Wo
   const never = neverRun(w, outcome);
   if (never.length > 0) return never;
   const id = stageStepId('discard', 0);
-  const discard = w.steps[id];
+  const discard = stepOf(w.steps, id);
   if (discard === undefined && outcome !== 'completed' && hasLeftTraces(w)) return [stageReadied(id, 'change.discard', { outcome }, now)];
   if (discard !== undefined && isOpen(discard)) return [];
   const leftovers = leftoversOf(w, id);
@@ -122,16 +121,16 @@ function closing(w: LiveWorkflow, profile: Profile, now: Timestamp): readonly Wo
 
 const neverRun = (w: LiveWorkflow, outcome: WorkflowOutcome): readonly WorkflowEvent[] =>
   (w.plan?.stepIds ?? [])
-    .filter((stepId) => w.steps[stepId]?.situation.status === 'pending')
+    .filter((stepId) => stepOf(w.steps, stepId)?.situation.status === 'pending')
     .map((stepId) => ({ type: 'StepSkipped', data: { stepId, reason: `the workflow was ${outcome} before` } }));
 
 /** Only work in a repository leaves branches and workspaces behind. */
 const hasLeftTraces = (w: LiveWorkflow): boolean =>
   w.request.repository !== undefined &&
-  Object.values(w.steps).some((step) => /^(agent|command|change)\./.test(step.spec.kind) && step.situation.status !== 'pending');
+  allSteps(w.steps).some((step) => /^(agent|command|change)\./.test(step.spec.kind) && step.situation.status !== 'pending');
 
 function leftoversOf(w: LiveWorkflow, id: StepId): readonly string[] {
-  const situation = w.steps[id]?.situation;
+  const situation = stepOf(w.steps, id)?.situation;
   if (situation?.status === 'failed') return [`could not be discarded: ${situation.error.message}`];
   const listed = situation?.status === 'succeeded' ? situation.output['leftovers'] : undefined;
   return Array.isArray(listed) ? listed.filter((item) => typeof item === 'string') : [];

@@ -11,7 +11,8 @@ import {
   type WorkflowEvent,
 } from '@taskmaster/contracts';
 import { parsePlan } from './plan.js';
-import { ALREADY_THERE, isAlreadyThere, planAdopted } from './stages.js';
+import { planAdopted } from './plan-parts.js';
+import { ALREADY_THERE, isAlreadyThere } from './stages.js';
 import { isStageStep, type Step } from './step.js';
 import type { LiveWorkflow } from './state.js';
 
@@ -52,7 +53,7 @@ function decomposed(output: JsonObject): Result<readonly WorkflowEvent[], string
   const draft = output['plan'];
   if (!isJsonObject(draft)) return err('it carries no plan');
   const plan = parsePlan(draft as unknown as PlanDraft);
-  return plan.ok ? ok([planAdopted(plan.value, 'decomposed')]) : err(`its plan is not valid: ${JSON.stringify(plan.error)}`);
+  return plan.ok ? ok(planAdopted(plan.value, 'decomposed')) : err(`its plan is not valid: ${JSON.stringify(plan.error)}`);
 }
 
 const closedUnmerged = ({ pullRequest }: LiveWorkflow, reason: string): readonly WorkflowEvent[] =>

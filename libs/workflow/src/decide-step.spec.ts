@@ -38,12 +38,12 @@ describe('attempts', () => {
   it('gives a failed attempt to another agent at once', () => {
     const told = running().fail('one');
     expect(lines(told.events).slice(-3)).toEqual(['StepFailed one', 'StepRetryScheduled one', 'StepReadied one']);
-    expect(told.live.steps[step('one')]?.excludedAgents).toEqual(['agent-1']);
+    expect(told.step('one')?.excludedAgents).toEqual(['agent-1']);
   });
 
   it('waits before it tries a network failure again', () => {
     const told = running().fail('one', { type: 'network', message: 'unreachable', retryable: true });
-    expect(told.live.steps[step('one')]?.situation.status).toBe('retrying');
+    expect(told.step('one')?.situation.status).toBe('retrying');
     expect(told.when({ type: 'RetryStep', data: { stepId: step('one'), attempt: 2 } }).kind).toBe('later');
     told.after(6_000).must({ type: 'RetryStep', data: { stepId: step('one'), attempt: 2 } });
     expect(lines(told.events).at(-1)).toBe('StepReadied one');

@@ -15,6 +15,7 @@ import { retryOf } from './recovery.js';
 import { standsStill } from './standing-still.js';
 import { assignmentOf, attemptOf, type Step } from './step.js';
 import type { LiveWorkflow } from './state.js';
+import { stepOf } from './steps.js';
 
 export type StepCommand = Extract<WorkflowSystemCommand, { readonly data: { readonly stepId: unknown } }>;
 type Of<T extends StepCommand['type']> = Extract<StepCommand, { type: T }>['data'];
@@ -25,7 +26,7 @@ const STARTS_DURABLY = /^(agent\.|change\.)/;
 
 /** Commands about one attempt of one step. A stale one is a `noop`, never an error. */
 export function decideStep(command: StepCommand, w: LiveWorkflow, context: DecisionContext): Answer {
-  const step = w.steps[command.data.stepId];
+  const step = stepOf(w.steps, command.data.stepId);
   if (step === undefined) return noop('there is no such step');
   if (attemptOf(step) !== command.data.attempt) return noop('the attempt is no longer current');
   switch (command.type) {
@@ -119,7 +120,7 @@ function settleFailed(by: string, error: StepError, { w, step }: At, context: De
   const attempt = attemptOf(step);
   const stepId = step.spec.id;
   const failed = record(draftOf(w, context), { type: 'StepFailed', data: { stepId, attempt, by, error } });
-  const after = failed.workflow.steps[stepId] ?? step;
+  const after = stepOf(failed.workflow.steps, stepId) ?? step;
   const agentId = assignmentOf(step)?.agentId;
   const again = retryOf(
     {

@@ -89,7 +89,7 @@ describe('the cicd profile', () => {
   it('repairs a failed validation with a fix step that carries the findings', () => {
     const told = running().complete('one', {}).landed(1).validated(1, false);
     expect(told.live.state).toBe('processing');
-    expect(told.live.steps[step('fix-1')]?.spec.input['instruction']).toContain('the output');
+    expect(told.step('fix-1')?.spec.input['instruction']).toContain('the output');
     told.start('fix-1', 1, assignment).complete('fix-1', {}).landed(2).validated(2, true).merged(2);
     expect(told.live.ended?.outcome).toBe('completed');
   });
@@ -155,8 +155,9 @@ describe('the cicd profile', () => {
 
   it('never cuts the requirement of an undivided step: what a notice does not carry is asked for', () => {
     const undivided = (source: { text: string; contentHash?: string }): unknown =>
-      story().request(requirementRequest({ source: { kind: 'requirement', ...source }, options: { ...options, enableNlp: false } })).live
-        .steps[step('implement')]?.spec.input;
+      story()
+        .request(requirementRequest({ source: { kind: 'requirement', ...source }, options: { ...options, enableNlp: false } }))
+        .step('implement')?.spec.input;
     const title = 'Implement the requirement';
     expect(undivided({ text: 'short' })).toEqual({ title, instruction: 'short' });
     expect(undivided({ text: 'x'.repeat(5_000) })).toEqual({ title, instructionFrom: 'requirement' });
@@ -173,7 +174,7 @@ describe('pause and resume', () => {
     told.complete('one');
     told.after(5_000).must({ type: 'ResumeWorkflow', data: { reason: 'back' } });
     expect(lines(told.events).slice(-3)).toEqual(['WorkflowResumed', 'WorkflowAdmitted', 'StepReadied two']);
-    expect(told.live.steps[step('two')]?.situation).toMatchObject({ status: 'ready', attempt: 1 });
+    expect(told.step('two')?.situation).toMatchObject({ status: 'ready', attempt: 1 });
   });
 
   it('starts nothing while it waits for a slot again, and has no timers that would send it to anybody', () => {

@@ -1,7 +1,9 @@
 import {
   addMs,
   assertNever,
+  invariant,
   msOf,
+  PLAN_PART_BYTES_MAX,
   REQUIREMENT_BYTES_MAX,
   utf8Bytes,
   type Timestamp,
@@ -18,6 +20,8 @@ import { parsePlan, type PlanFault } from './plan.js';
 import { allowedTransitions, isValidTransition } from './profiles/profile.js';
 import { profileOf } from './profiles/index.js';
 import { initialWorkflow, type LiveWorkflow, type Workflow } from './state.js';
+import { openSteps } from './steps.js';
+import { planAdopted } from './plan-parts.js';
 import { evolve } from './workflow.js';
 
 type No = Decision<WorkflowEvent>;
@@ -89,13 +93,23 @@ function settle(draft: Draft, context: DecisionContext): No {
 function request(asked: WorkflowRequest, context: DecisionContext): No {
   const refused = refusalOf(asked);
   if (refused !== undefined) return refused;
+  const { kept, adopted } = withPlanApart(asked);
   const first: WorkflowEvent = {
     type: 'WorkflowRequested',
-    data: { request: asked, deadlineAt: addMs(context.now, asked.options.timeoutMs) },
+    data: { request: kept, deadlineAt: addMs(context.now, asked.options.timeoutMs) },
   };
   const workflow = evolve(initialWorkflow, { ...first, at: context.now });
   if (workflow.status === 'absent') return noop('nothing was requested');
-  return settle({ now: context.now, workflow, events: [first] }, context);
+  return settle(record({ now: context.now, workflow, events: [first] }, ...adopted), context);
+}
+
+/** A plan that is too long for its request is adopted at once, so that it is recorded once and nothing waits to be looked up. */
+function withPlanApart(asked: WorkflowRequest): { readonly kept: WorkflowRequest; readonly adopted: readonly WorkflowEvent[] } {
+  const { source } = asked;
+  if (source.kind !== 'plan' || utf8Bytes(JSON.stringify(source.plan)) <= PLAN_PART_BYTES_MAX) return { kept: asked, adopted: [] };
+  const plan = parsePlan(source.plan);
+  invariant(plan.ok, 'a plan that cannot be adopted was refused before');
+  return { kept: { ...asked, source: { kind: 'plan', plan: { steps: [] }, apart: true } }, adopted: planAdopted(plan.value, 'given') };
 }
 
 function refusalOf(asked: WorkflowRequest): No | undefined {
@@ -165,7 +179,7 @@ const isEnding = (w: LiveWorkflow): boolean => w.state in profileOf(w.request.pr
 function cancel(reason: string, w: LiveWorkflow, context: DecisionContext): No {
   if (w.cancelling !== null) return noop('cancellation was requested before');
   if (isEnding(w)) return reject('workflow-ended', 'the workflow is on its way to its end', allowed(w));
-  const merging = Object.values(w.steps).some((step) => step.spec.kind === 'change.merge' && step.situation.status === 'running');
+  const merging = openSteps(w.steps).some((step) => step.spec.kind === 'change.merge' && step.situation.status === 'running');
   if (merging) return reject('workflow-merging', 'the change is being merged; it can no longer be cancelled', allowed(w));
   const profile = profileOf(w.request.profile);
   if (!isValidTransition(profile, { from: w.state, to: profile.cancelled }, w.request.options.strict)) {
@@ -220,7 +234,7 @@ function expire(w: LiveWorkflow, context: DecisionContext): No {
     const { escalationId } = w.escalation;
     return resolveEscalation({ escalationId, decision: 'fail', note: 'nobody answered the escalation in time' }, w, context);
   }
-  const merging = Object.values(w.steps).some((step) => step.spec.kind === 'change.merge' && step.situation.status === 'running');
+  const merging = openSteps(w.steps).some((step) => step.spec.kind === 'change.merge' && step.situation.status === 'running');
   if (w.deadlineAt > context.now || merging) return noop('nothing is due');
   const reason = `the workflow took longer than ${String(w.request.options.timeoutMs)} ms`;
   return accept(...advance(record(draftOf(w, context.now), ...failFacts(w, reason, context.now))).events);

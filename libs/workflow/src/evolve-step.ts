@@ -1,5 +1,15 @@
 import { assertNever, invariant, type Fact, type StepEvent, type StepId } from '@taskmaster/contracts';
-import { assignmentOf, attemptOf, isStageStep, newStep, stageStepSpec, type Step, type StepSituation } from './step.js';
+import {
+  assignmentOf,
+  attemptOf,
+  isSettledAsPolicyAllows,
+  isStageStep,
+  newStep,
+  stageStepSpec,
+  type Step,
+  type StepSituation,
+} from './step.js';
+import { stepOf, withStep } from './steps.js';
 import type { LiveWorkflow } from './state.js';
 
 /** The lifecycle of a step: which situations an event may meet. Read here and printed in the documentation. */
@@ -19,15 +29,13 @@ export const STEP_TRANSITIONS: Readonly<Record<StepEvent['type'], readonly StepS
 export function evolveStep(w: LiveWorkflow, fact: Fact<StepEvent>): LiveWorkflow {
   const step = stepFor(w, fact);
   invariant(STEP_TRANSITIONS[fact.type].includes(step.situation.status), `${fact.type} meets a step that is ${step.situation.status}`);
-  return withStep(w, next(w, step, fact));
+  return { ...w, steps: withStep(w.steps, next(w, step, fact)) };
 }
-
-const withStep = (w: LiveWorkflow, step: Step): LiveWorkflow => ({ ...w, steps: { ...w.steps, [step.spec.id]: step } });
 
 /** A stage's own step comes into being when it is readied. */
 function stepFor(w: LiveWorkflow, fact: Fact<StepEvent>): Step {
   const id: StepId = fact.data.stepId;
-  const known = w.steps[id];
+  const known = stepOf(w.steps, id);
   if (known !== undefined) return known;
   invariant(fact.type === 'StepReadied' && isStageStep(id), 'only a stage readies a step that no plan names');
   return newStep(stageStepSpec(id, fact.data.kind, fact.data.input));
@@ -88,14 +96,7 @@ function settled(step: Step, fact: Fact<Extract<StepEvent, { type: 'StepSucceede
 
 function requireDependencies(w: LiveWorkflow, step: Step): void {
   for (const id of step.spec.dependsOn) {
-    const dependency = w.steps[id];
+    const dependency = stepOf(w.steps, id);
     invariant(dependency !== undefined && isSettledAsPolicyAllows(dependency), 'I7: no step starts before its dependencies are settled');
   }
-}
-
-/** A dependency lets its dependants go when it succeeded, was skipped, or failed where its policy says to continue. */
-export function isSettledAsPolicyAllows(step: Step): boolean {
-  const { status } = step.situation;
-  if (status === 'succeeded' || status === 'skipped') return true;
-  return status === 'failed' && step.spec.onFailure === 'continue';
 }

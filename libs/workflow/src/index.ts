@@ -17,6 +17,8 @@ export { metricsOf, progressPercentage } from './progress.js';
 export { quotaChanges, type QuotaChange } from './quota.js';
 export { DEFAULT_RETRY, retryOf, strategyOf, type RecoveryStrategy } from './recovery.js';
 export { agentRow, apiKeyRows, stepRows, workflowRow, type AgentRow, type StepRow, type WorkflowRow } from './rows.js';
+export { eventsPerSnapshot } from './snapshot.js';
+export { stepOf } from './steps.js';
 export { upcast } from './upcast.js';
 export { stepContextOf, viewOfWorkflow } from './view.js';
 export type { LiveWorkflow, Workflow } from './state.js';

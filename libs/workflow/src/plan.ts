@@ -110,7 +110,12 @@ function isCommandInput(input: StepDraft['input']): boolean {
 function arrange(steps: readonly PlannedStep[]): Result<Plan, PlanFault> {
   const waiting = new Map(steps.map((step) => [step.id, step.dependsOn.length]));
   const dependants = new Map<StepId, StepId[]>();
-  for (const step of steps) for (const id of step.dependsOn) dependants.set(id, [...(dependants.get(id) ?? []), step.id]);
+  for (const step of steps)
+    for (const id of step.dependsOn) {
+      const known = dependants.get(id);
+      if (known === undefined) dependants.set(id, [step.id]);
+      else known.push(step.id);
+    }
   const waves: StepId[][] = [];
   let wave = steps.filter((step) => step.dependsOn.length === 0).map((step) => step.id);
   let placed = 0;
@@ -147,18 +152,29 @@ function findCycle(steps: readonly PlannedStep[], waiting: ReadonlyMap<StepId, n
   return at === undefined ? walk : [...walk.slice(walk.indexOf(at)).reverse(), ...walk.slice(walk.indexOf(at)).reverse().slice(0, 1)];
 }
 
-function criticalPathOf(ordered: readonly PlannedStep[]): readonly StepId[] {
-  const longest = new Map<StepId, readonly StepId[]>();
-  let best: readonly StepId[] = [];
-  for (const step of ordered) {
-    let before: readonly StepId[] = [];
-    for (const id of step.dependsOn) {
-      const path = longest.get(id) ?? [];
-      if (path.length > before.length) before = path;
-    }
-    const path = [...before, step.id];
-    longest.set(step.id, path);
-    if (path.length > best.length) best = path;
+/** What follows from steps in topological order, such as those of an adopted plan. */
+export function shapeOfPlan(ordered: readonly PlannedStep[]): Pick<Plan, 'waves' | 'criticalPath'> {
+  const waveOf = new Map<StepId, number>();
+  const waves: StepId[][] = [];
+  for (const { id, dependsOn } of ordered) {
+    const wave = dependsOn.reduce((latest, on) => Math.max(latest, (waveOf.get(on) ?? -1) + 1), 0);
+    waveOf.set(id, wave);
+    (waves[wave] ??= []).push(id);
   }
-  return best;
+  return { waves, criticalPath: criticalPathOf(ordered) };
+}
+
+function criticalPathOf(ordered: readonly PlannedStep[]): readonly StepId[] {
+  const longest = new Map<StepId, { readonly length: number; readonly before: StepId | undefined }>();
+  const lengthTo = (id: StepId | undefined): number => (id === undefined ? 0 : (longest.get(id)?.length ?? 0));
+  let last: StepId | undefined;
+  for (const step of ordered) {
+    let before: StepId | undefined;
+    for (const id of step.dependsOn) if (lengthTo(id) > lengthTo(before)) before = id;
+    longest.set(step.id, { length: lengthTo(before) + 1, before });
+    if (lengthTo(step.id) > lengthTo(last)) last = step.id;
+  }
+  const path: StepId[] = [];
+  for (let id = last; id !== undefined; id = longest.get(id)?.before) path.push(id);
+  return path.reverse();
 }

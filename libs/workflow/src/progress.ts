@@ -1,7 +1,6 @@
 import type { Timestamp, WorkflowMetrics } from '@taskmaster/contracts';
 import type { Profile } from './profiles/profile.js';
 import { profileOf } from './profiles/index.js';
-import { isSettled } from './step.js';
 import type { LiveWorkflow } from './state.js';
 
 const PLANNED_SHARE = 10;
@@ -12,10 +11,7 @@ export function progressOf(w: LiveWorkflow): number {
   const profile = profileOf(w.request.profile);
   if (profile.terminal[w.state] === 'completed') return 100;
   if (w.plan === null) return w.requirements === null ? 0 : PLANNED_SHARE / 2;
-  const settled = w.plan.stepIds.filter((id) => {
-    const step = w.steps[id];
-    return step !== undefined && isSettled(step);
-  }).length;
+  const { settled } = w.steps;
   const executed = PLANNED_SHARE + Math.floor((EXECUTED_SHARE * settled) / w.plan.stepIds.length);
   if (settled < w.plan.stepIds.length) return executed;
   return executed + (w.pullRequest === null ? 0 : 5) + (w.validations.at(-1)?.passed === true ? 10 : 0);

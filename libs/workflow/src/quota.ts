@@ -1,6 +1,7 @@
 import type { AgentId } from '@taskmaster/contracts';
 import { assignmentOf, type Step } from './step.js';
 import type { Workflow } from './state.js';
+import { changedSteps, NO_STEPS } from './steps.js';
 
 /** What a commit asks of a quota row; the append function applies it conditionally (design 5). */
 export interface QuotaChange {
@@ -14,10 +15,7 @@ export interface QuotaChange {
 export function quotaChanges(before: Workflow, after: Workflow): readonly QuotaChange[] {
   if (after.status === 'absent') return [];
   const changes = slotChanges(before.status === 'absent' ? 'none' : before.slot, after.slot);
-  const known = before.status === 'absent' ? {} : before.steps;
-  for (const step of Object.values(after.steps)) {
-    const was = known[step.spec.id];
-    if (was === step) continue;
+  for (const { was, is: step } of changedSteps(before.status === 'absent' ? NO_STEPS : before.steps, after.steps)) {
     const held = was === undefined ? undefined : heldAgent(was);
     const holds = heldAgent(step);
     if (held === holds) continue;

@@ -1,6 +1,6 @@
 import { addMs, kindGroupOf, type JsonObject, type StepId, type StepKind, type Timestamp, type WorkflowEvent } from '@taskmaster/contracts';
-import { isSettledAsPolicyAllows } from './evolve-step.js';
-import { attemptOf, isSettled, type Step } from './step.js';
+import { attemptOf, type Step } from './step.js';
+import { openSteps, startableSteps, stepOf } from './steps.js';
 import type { LiveWorkflow } from './state.js';
 
 /** How long a notice may go unanswered before the sweep sends it again. */
@@ -23,27 +23,8 @@ const dueAt = (kind: StepKind, timeoutMs: number, now: Timestamp): Timestamp =>
   addMs(now, kindGroupOf(kind) === undefined ? timeoutMs : REDRIVE_AFTER_MS);
 
 /** The plan's steps that may start now, in plan order, within the workflow's own limit of concurrent steps. */
-export function unblockedSteps(w: LiveWorkflow): readonly Step[] {
-  if (w.plan === null) return [];
-  const planned = w.plan.stepIds.map((id) => w.steps[id]).filter((step) => step !== undefined);
-  let free =
-    w.request.options.maxConcurrentSteps - planned.filter((s) => s.situation.status === 'ready' || s.situation.status === 'running').length;
-  const unblocked: Step[] = [];
-  for (const step of planned) {
-    if (free <= 0) break;
-    if (step.situation.status !== 'pending' || !dependenciesSettled(w, step)) continue;
-    unblocked.push(step);
-    free -= 1;
-  }
-  return unblocked;
-}
-
-function dependenciesSettled(w: LiveWorkflow, step: Step): boolean {
-  return step.spec.dependsOn.every((id) => {
-    const dependency = w.steps[id];
-    return dependency !== undefined && isSettledAsPolicyAllows(dependency);
-  });
-}
+export const unblockedSteps = (w: LiveWorkflow): readonly Step[] =>
+  w.plan === null ? [] : startableSteps(w.steps, w.request.options.maxConcurrentSteps - w.steps.active);
 
 export const readiedUnblocked = (w: LiveWorkflow, now: Timestamp): readonly WorkflowEvent[] =>
   unblockedSteps(w).map((step) => readied(step, attemptOf(step) + 1, now));
@@ -52,19 +33,18 @@ export const readiedUnblocked = (w: LiveWorkflow, now: Timestamp): readonly Work
 export const readiedAgain = (w: LiveWorkflow, now: Timestamp): readonly WorkflowEvent[] =>
   w.resumedVersion === 0
     ? []
-    : Object.values(w.steps).flatMap((step) =>
+    : openSteps(w.steps).flatMap((step) =>
         step.situation.status === 'ready' && step.situation.readyVersion < w.resumedVersion
           ? [readied(step, step.situation.attempt, now)]
           : [],
       );
 
-export const planIsSettled = (w: LiveWorkflow): boolean =>
-  w.plan !== null &&
-  w.plan.stepIds.every((id) => {
-    const step = w.steps[id];
-    return step !== undefined && isSettled(step);
-  });
+export const planIsSettled = (w: LiveWorkflow): boolean => w.plan !== null && w.steps.settled === w.plan.stepIds.length;
 
 /** The first step of the plan whose failure its policy does not forgive. */
 export const unforgivenStep = (w: LiveWorkflow): Step | undefined =>
-  w.plan?.stepIds.map((id) => w.steps[id]).find((step) => step?.situation.status === 'failed' && step.spec.onFailure !== 'continue');
+  w.steps.unforgiven === 0
+    ? undefined
+    : w.plan?.stepIds
+        .map((id) => stepOf(w.steps, id))
+        .find((step) => step?.situation.status === 'failed' && step.spec.onFailure !== 'continue');

@@ -1,4 +1,4 @@
-import { REJECTION_CODES, REQUIREMENT_BYTES_MAX, type RejectionCode } from '@taskmaster/contracts';
+import { PLAN_STEPS_MAX, REJECTION_CODES, REQUIREMENT_BYTES_MAX, type RejectionCode } from '@taskmaster/contracts';
 import { describe, expect, it } from '@jest/globals';
 import { accessDecider } from './access.js';
 import { agentDecider } from './agent.js';
@@ -48,7 +48,7 @@ const NOES: Readonly<Partial<Record<RejectionCode, () => unknown>>> = {
   'plan-too-many-steps': () =>
     story().when({
       type: 'RequestWorkflow',
-      data: { request: planRequest({ steps: Array.from({ length: 201 }, (_, i) => noopStep(`s${String(i)}`)) }) },
+      data: { request: planRequest({ steps: Array.from({ length: PLAN_STEPS_MAX + 1 }, (_, i) => noopStep(`s${String(i)}`)) }) },
     }),
   'plan-duplicate-step': () =>
     story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('a'), noopStep('a')] }) } }),

@@ -20,6 +20,7 @@ import { progressPercentage } from './progress.js';
 import { standsStill } from './standing-still.js';
 import { assignmentOf, attemptOf, type Step } from './step.js';
 import type { LiveWorkflow, Workflow } from './state.js';
+import { changedSteps, NO_STEPS } from './steps.js';
 
 /** A workflow's read model row: a pure function of its folded state, so a fold proves the row. */
 export interface WorkflowRow {
@@ -142,13 +143,10 @@ function stepDueAt({ situation }: Step, still: boolean): Timestamp | null {
 export function stepRows(before: Workflow, after: Workflow): readonly StepRow[] {
   if (after.status === 'absent') return [];
   const still = standsStill(after);
-  const known = before.status === 'absent' || standsStill(before) !== still ? undefined : before.steps;
-  const rows: StepRow[] = [];
-  for (const step of Object.values(after.steps)) {
-    if (known?.[step.spec.id] === step || step.situation.status === 'pending') continue;
-    rows.push(stepRow(step, still));
-  }
-  return rows;
+  const known = before.status === 'absent' || standsStill(before) !== still ? NO_STEPS : before.steps;
+  return changedSteps(known, after.steps)
+    .filter(({ is }) => is.situation.status !== 'pending')
+    .map(({ is }) => stepRow(is, still));
 }
 
 export interface AgentRow {

@@ -9,11 +9,13 @@ import {
   type WorkflowSource,
 } from '@taskmaster/contracts';
 import { parsePlan, type Plan } from './plan.js';
+import { planAdopted } from './plan-parts.js';
 import { planIsSettled, readiedUnblocked, stageReadied, unforgivenStep } from './ready.js';
 import type { StageName } from './profiles/profile.js';
 import { retryPolicyOf } from './recovery.js';
 import type { Step } from './step.js';
 import type { LiveWorkflow } from './state.js';
+import { stepOf } from './steps.js';
 
 /** How a stage stands: a pure question about the state, never a cursor. */
 export type StageStanding =
@@ -39,7 +41,7 @@ export function standingOf(stage: StageName, w: LiveWorkflow, now: Timestamp): S
     case 'resolve':
       return w.plan === null
         ? BUSY
-        : done('order resolved', { waves: w.plan.waves.length, steps: w.plan.stepIds.length, criticalPath: [...w.plan.criticalPath] });
+        : done('order resolved', { waves: w.plan.waves.length, steps: w.plan.stepIds.length, ...criticalPathOf(w.plan.criticalPath) });
     case 'delegate':
       return delegate(w, now);
     case 'execute':
@@ -65,6 +67,11 @@ export function standingOf(stage: StageName, w: LiveWorkflow, now: Timestamp): S
   }
 }
 
+/** A longer one is told by its length: it would not fit into an event. */
+const CRITICAL_PATH_STEPS_MAX = 200;
+const criticalPathOf = (path: readonly StepId[]): JsonObject =>
+  path.length <= CRITICAL_PATH_STEPS_MAX ? { criticalPath: [...path] } : { criticalPathSteps: path.length };
+
 const withoutRepository = (w: LiveWorkflow): string | undefined => (w.request.repository === undefined ? 'no repository' : undefined);
 
 /** Why a workflow ends as completed although it merged nothing: the target holds its change. */
@@ -73,7 +80,7 @@ export const isAlreadyThere = (landed: JsonObject): boolean => landed['alreadyTh
 
 /** Why there is nothing to validate and to merge, when that is so. */
 function withoutChange(w: LiveWorkflow): string | undefined {
-  const landed = w.steps[stageStepId('land', w.cycle)]?.situation;
+  const landed = stepOf(w.steps, stageStepId('land', w.cycle))?.situation;
   return landed?.status === 'succeeded' && isAlreadyThere(landed.output) ? ALREADY_THERE : withoutRepository(w);
 }
 
@@ -93,7 +100,7 @@ export const stageStepId = (name: string, cycle: number): StepId => `tm-${name}-
 function ownStep(w: LiveWorkflow, now: Timestamp, own: OwnStep): StageStanding {
   if (own.skip !== undefined) return skipped(own.skip);
   const id = stageStepId(own.name, w.cycle);
-  const step = w.steps[id];
+  const step = stepOf(w.steps, id);
   if (step === undefined) return { kind: 'begin', events: [stageReadied(id, own.kind, own.input, now)] };
   return standingOfStep(step, own.reason);
 }
@@ -130,10 +137,10 @@ function plan(w: LiveWorkflow, now: Timestamp): StageStanding {
   const { source, options, context, repository } = w.request;
   if (source.kind === 'plan') {
     const given = parsePlan(source.plan);
-    return given.ok ? { kind: 'begin', events: [planAdopted(given.value, 'given')] } : { kind: 'failed', reason: given.error.kind };
+    return given.ok ? { kind: 'begin', events: planAdopted(given.value, 'given') } : { kind: 'failed', reason: given.error.kind };
   }
   if (source.kind !== 'requirement') return { kind: 'failed', reason: 'unsupported-source' };
-  if (w.requirements === null) return { kind: 'begin', events: [planAdopted(undividedPlan(source), 'given')] };
+  if (w.requirements === null) return { kind: 'begin', events: planAdopted(undividedPlan(source), 'given') };
   const { items, metadata } = w.requirements;
   const input = {
     items: items as unknown as JsonObject[],
@@ -144,11 +151,6 @@ function plan(w: LiveWorkflow, now: Timestamp): StageStanding {
   };
   return ownStep(w, now, { skip: undefined, kind: 'requirements.decompose', name: 'plan', input, reason: 'requirement decomposed' });
 }
-
-export const planAdopted = (adopted: Plan, source: 'given' | 'decomposed'): WorkflowEvent => ({
-  type: 'PlanAdopted',
-  data: { source, steps: adopted.steps, waves: adopted.waves, criticalPath: adopted.criticalPath },
-});
 
 const UNDIVIDED_TITLE = 'Implement the requirement';
 
@@ -173,7 +175,7 @@ function undividedPlan(source: Requirement): Plan {
 
 /** Ends with the first assignment; a plan without agent steps needs none. */
 function delegate(w: LiveWorkflow, now: Timestamp): StageStanding {
-  const steps = (w.plan?.stepIds ?? []).map((id) => w.steps[id]).filter((step) => step !== undefined);
+  const steps = (w.plan?.stepIds ?? []).map((id) => stepOf(w.steps, id)).filter((step) => step !== undefined);
   const agentSteps = steps.filter((step) => step.spec.kind.startsWith('agent.'));
   if (agentSteps.length === 0) return skipped('no agent needed');
   if (agentSteps.some((step) => !['pending', 'ready'].includes(step.situation.status))) return done('first agent assigned');

@@ -7,7 +7,7 @@ import type {
   WorkflowOutcome,
   WorkflowRequest,
 } from '@taskmaster/contracts';
-import type { Step } from './step.js';
+import type { Steps } from './steps.js';
 
 export interface PullRequest {
   readonly number: number;
@@ -46,7 +46,7 @@ export interface LiveWorkflow {
   /** Version of the last resume; steps readied before it are readied again. */
   readonly resumedVersion: number;
   readonly cancelling: string | null;
-  readonly steps: Readonly<Record<StepId, Step>>;
+  readonly steps: Steps;
   /** Ids of the plan's steps, in topological order; null before a plan is adopted. */
   readonly plan: {
     readonly stepIds: readonly StepId[];

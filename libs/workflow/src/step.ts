@@ -91,6 +91,13 @@ export const isSettled = (step: Step): boolean => SETTLED.includes(step.situatio
 /** Ready, running or waiting for a retry: something is expected to answer. */
 export const isOpen = (step: Step): boolean => ['ready', 'running', 'retrying'].includes(step.situation.status);
 
+/** A dependency lets its dependants go when it succeeded, was skipped, or failed where its policy says to continue. */
+export function isSettledAsPolicyAllows(step: Step): boolean {
+  const { status } = step.situation;
+  if (status === 'succeeded' || status === 'skipped') return true;
+  return status === 'failed' && step.spec.onFailure === 'continue';
+}
+
 /** The attempt a step is at; 0 before its first. */
 export const attemptOf = (step: Step): number => ('attempt' in step.situation ? step.situation.attempt : 0);
 

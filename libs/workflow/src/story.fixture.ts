@@ -17,6 +17,8 @@ import {
 import { workflowDecider } from './decide.js';
 import type { Decision, DecisionContext } from './decider.js';
 import type { LiveWorkflow, Workflow } from './state.js';
+import type { Step } from './step.js';
+import { stepOf } from './steps.js';
 
 const BEGIN_MS = Date.UTC(2026, 0, 1);
 
@@ -106,6 +108,11 @@ export class Story {
   get live(): LiveWorkflow {
     if (this.workflow.status === 'absent') throw new Error('nothing was requested yet');
     return this.workflow;
+  }
+
+  /** A step as it is now. */
+  step(id: string): Step | undefined {
+    return stepOf(this.live.steps, step(id));
   }
 
   /** Decides a command and folds what was accepted. */

@@ -4,6 +4,7 @@ import { profileOf } from './profiles/index.js';
 import { statusOf, workflowRow } from './rows.js';
 import { assignmentOf, attemptOf, isStageStep, type Step } from './step.js';
 import type { LiveWorkflow, Workflow } from './state.js';
+import { allSteps, stepOf } from './steps.js';
 
 /** A workflow as a person sees it; undefined when there is none. */
 export function viewOfWorkflow(id: WorkflowId, workflow: Workflow): WorkflowView | undefined {
@@ -22,7 +23,7 @@ export function viewOfWorkflow(id: WorkflowId, workflow: Workflow): WorkflowView
     progress: row.progress,
     requestedAt: row.requestedAt,
     version: row.version,
-    steps: Object.values(w.steps).map(stepView),
+    steps: allSteps(w.steps).map(stepView),
     waves: w.plan?.waves ?? [],
     criticalPath: w.plan?.criticalPath ?? [],
     ...askedFor(w),
@@ -104,7 +105,7 @@ export function stepContextOf(
 ): StepContext | undefined {
   if (workflow.status === 'absent') return undefined;
   const w = workflow;
-  const step = w.steps[at.stepId];
+  const step = stepOf(w.steps, at.stepId);
   if (step === undefined || attemptOf(step) !== at.attempt) return undefined;
   return {
     workflowId: id,
@@ -135,7 +136,7 @@ function validatedSoFar(w: LiveWorkflow): Validated {
 
 function dependenciesOf(w: LiveWorkflow, step: Step): StepContext['dependencies'] {
   return step.spec.dependsOn.flatMap((stepId) => {
-    const dependency = w.steps[stepId];
+    const dependency = stepOf(w.steps, stepId);
     return dependency?.situation.status === 'succeeded'
       ? [{ stepId, title: dependency.spec.title, output: dependency.situation.output }]
       : [];

@@ -5,6 +5,7 @@ import { workflowDecider } from './decide.js';
 import { parsePlan } from './plan.js';
 import { stepRows, workflowRow } from './rows.js';
 import { isSettled } from './step.js';
+import { allSteps } from './steps.js';
 import { agentStep, assignment, noopStep, planRequest, repository, requirementRequest, step, story, type Story } from './story.fixture.js';
 
 /** Plans whose steps depend on earlier ones only: every one is acyclic. */
@@ -136,9 +137,9 @@ describe('any acyclic plan', () => {
         expect(parsePlan({ steps }).ok).toBe(true);
         const told = story().request(planRequest({ steps }));
         while (told.live.status === 'active') {
-          const ready = Object.values(told.live.steps).filter((s) => s.situation.status === 'ready');
+          const ready = allSteps(told.live.steps).filter((s) => s.situation.status === 'ready');
           const pick = ready[(picks.next().value as number) % ready.length];
-          expect(pick?.spec.dependsOn.every((id) => isSettled(told.live.steps[id] ?? told.live.steps[step('s0')]!))).toBe(true);
+          expect(pick?.spec.dependsOn.every((id) => isSettled(told.step(id)!))).toBe(true);
           told.complete(pick?.spec.id ?? '');
         }
         expect(told.live.ended?.outcome).toBe('completed');

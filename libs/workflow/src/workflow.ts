@@ -3,17 +3,19 @@ import {
   invariant,
   type Fact,
   type StepEvent,
+  type StepId,
   type Timestamp,
   type WorkflowEvent,
   type WorkflowLifecycleEvent,
   type WorkflowRequest,
 } from '@taskmaster/contracts';
+import { shapeOfPlan } from './plan.js';
 import { isTerminal } from './profiles/profile.js';
 import { profileOf } from './profiles/index.js';
 import { evolveStep } from './evolve-step.js';
 import { progressOf } from './progress.js';
 import type { LiveWorkflow, Workflow } from './state.js';
-import { newStep } from './step.js';
+import { NO_STEPS, stepOf, withPlanned } from './steps.js';
 
 /** Folds one fact. @throws InvariantViolation when the history is impossible */
 export function evolve(workflow: Workflow, fact: Fact<WorkflowEvent>): Workflow {
@@ -53,7 +55,7 @@ const requested = (data: { readonly request: WorkflowRequest; readonly deadlineA
   paused: null,
   resumedVersion: 0,
   cancelling: null,
-  steps: {},
+  steps: NO_STEPS,
   plan: null,
   requirements: null,
   cycle: 1,
@@ -118,18 +120,28 @@ function evolveLifecycle(w: LiveWorkflow, fact: LifecycleFact): LiveWorkflow {
 
 function evolvePlan(w: LiveWorkflow, fact: Fact<Extract<WorkflowEvent, { type: 'PlanAdopted' | 'PlanAmended' }>>): LiveWorkflow {
   const added = fact.type === 'PlanAdopted' ? fact.data.steps : fact.data.added;
-  const steps = { ...w.steps };
-  for (const spec of added) {
-    invariant(steps[spec.id] === undefined, 'a plan names each step once');
-    steps[spec.id] = newStep(spec);
-  }
+  for (const { id } of added) invariant(stepOf(w.steps, id) === undefined, 'a plan names each step once');
+  const steps = withPlanned(w.steps, added);
   const ids = added.map((spec) => spec.id);
   if (fact.type === 'PlanAdopted') {
-    invariant(w.plan === null, 'a plan is adopted once');
-    return { ...w, steps, plan: { stepIds: ids, waves: fact.data.waves, criticalPath: fact.data.criticalPath } };
+    return { ...w, steps, plan: adoptedPlan({ ...w, steps }, ids, fact.data) };
   }
   invariant(w.plan !== null, 'only an adopted plan is amended');
   return { ...w, steps, cycle: w.cycle + 1, plan: { ...w.plan, stepIds: [...w.plan.stepIds, ...ids], waves: [...w.plan.waves, ids] } };
+}
+
+/** A plan in parts is whole with the last of them: what follows from all its steps is known then. */
+function adoptedPlan(
+  w: LiveWorkflow,
+  ids: readonly StepId[],
+  { part, waves, criticalPath }: Extract<WorkflowEvent, { type: 'PlanAdopted' }>['data'],
+): NonNullable<LiveWorkflow['plan']> {
+  invariant(w.plan === null || (part?.number ?? 1) > 1, 'a plan is adopted once');
+  const stepIds = [...(w.plan?.stepIds ?? []), ...ids];
+  if (part === undefined) return { stepIds, waves, criticalPath };
+  if (part.number < part.of) return { stepIds, waves: [], criticalPath: [] };
+  const specs = stepIds.flatMap((id) => stepOf(w.steps, id)?.spec ?? []);
+  return { stepIds, ...shapeOfPlan(specs) };
 }
 
 type ChangeFact = Fact<
