@@ -116,6 +116,11 @@ export class FencedPublisher {
     if (this.#lost !== undefined) throw this.#lost;
   }
 
+  /** @throws WorkStreamLost when something that was sent is not in the stream, or nobody knows */
+  throwIfLost(): void {
+    if (this.#lost !== undefined) throw this.#lost;
+  }
+
   close(): void {
     this.#lose('closed');
   }

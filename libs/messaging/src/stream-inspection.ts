@@ -1,7 +1,6 @@
-import { CONSUMERS, HEADER_AFTER, HEADER_EPOCH, HEADER_UPTO, workStreamOf } from '@taskmaster/contracts';
+import { CONSUMERS, HEADER_EPOCH, HEADER_UPTO, workStreamOf } from '@taskmaster/contracts';
 import type { JetStreamManager } from 'nats';
 import { LogRegressed } from './faults.js';
-import { PUBLISHES_IN_FLIGHT_MAX } from './fenced-publisher.js';
 import { absentAsUndefined } from './topology.js';
 
 /** What is known of the broker without asking it. */
@@ -33,36 +32,7 @@ export async function inspectStream(manager: JetStreamManager, evidence: Evidenc
   if (state.last_seq === 0) return evidence.acknowledgedUpto > 0 ? lost('tail-lost') : { kind: 'intact', sequence: 0, upto: 0 };
   if (state.messages === 0) return lost('last-message-missing');
   if (state.messages !== state.last_seq - state.first_seq + 1) return lost('hole');
-  return inspectMessages(manager, evidence, { first: state.first_seq, last: state.last_seq });
-}
-
-async function inspectMessages(manager: JetStreamManager, evidence: Evidence, { first, last }: Sequences): Promise<Inspection> {
-  const found = await inspectLastMessage(manager, evidence, last);
-  if (found.kind === 'lost') return found;
-  const isWhole = await isChained(manager, workStreamOf(evidence.epoch), { first: Math.max(first, last - CHAINED_MAX), last });
-  return isWhole ? found : lost('hole');
-}
-
-interface Sequences {
-  readonly first: number;
-  readonly last: number;
-}
-
-/** Two publishers may have had a full window each in flight when they met. */
-const CHAINED_MAX = 2 * PUBLISHES_IN_FLIGHT_MAX;
-
-/**
- * Whether each message goes on where the one before it ended. The fence alone does not see to that: of messages in flight the first may be
- * refused because another publisher's took its place, and those behind it then expect sequences that exist.
- */
-async function isChained(manager: JetStreamManager, stream: string, { first, last }: Sequences): Promise<boolean> {
-  const sequences = Array.from({ length: last - first + 1 }, (_, index) => first + index);
-  const messages = await Promise.all(sequences.map((seq) => absentAsUndefined(manager.streams.getMessage(stream, { seq }))));
-  return messages.every((message, index) => {
-    const before = messages[index - 1];
-    // A purge may take the first ones while they are read.
-    return message === undefined || before === undefined || message.header.get(HEADER_AFTER) === before.header.get(HEADER_UPTO);
-  });
+  return inspectLastMessage(manager, evidence, state.last_seq);
 }
 
 async function inspectLastMessage(manager: JetStreamManager, evidence: Evidence, sequence: number): Promise<Inspection> {

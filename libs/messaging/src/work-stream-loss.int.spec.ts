@@ -1,9 +1,9 @@
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CONSUMERS, HEADER_AFTER, HEADER_EPOCH, HEADER_UPTO, subjectOfWork, workStreamOf } from '@taskmaster/contracts';
+import { CONSUMERS, subjectOfWork, workStreamOf } from '@taskmaster/contracts';
 import { eventually, runSubdirectory, startBroker, type TestBroker } from '@taskmaster/testing';
-import { headers, type JetStreamManager, type NatsConnection } from 'nats';
+import type { JetStreamManager, NatsConnection } from 'nats';
 import { InMemoryLog } from './in-memory-log.js';
 import { connectBroker, LogRegressed, WorkStream, WorkStreamLost } from './index.js';
 import { ensureTopology, existingEpochs, STREAM_SETTINGS_DEFAULT } from './topology.js';
@@ -72,31 +72,6 @@ describe('a zombie', () => {
 });
 
 describe('two publishers', () => {
-  it('cannot leave a hole: where one message does not follow on the one before it, a new epoch begins', async () => {
-    const work = new WorkStream(connection);
-    await work.open(log, log);
-    log.append(...notices(1, 3));
-    await publishEach(work, 0);
-    await work.close();
-    log.append(...notices(4, 6));
-    // What reaches the stream when of three messages in flight the first was refused, because another publisher's had taken its place:
-    // the two behind it expect sequences that exist by then.
-    const extend = async (after: number, upto: number, sequence: number): Promise<void> => {
-      const head = headers();
-      head.set('Nats-Expected-Last-Sequence', String(sequence));
-      head.set(HEADER_EPOCH, '1');
-      head.set(HEADER_AFTER, String(after));
-      head.set(HEADER_UPTO, String(upto));
-      await connection.jetstream().publish(subjectOfWork('command'), '{"notices":[]}', { headers: head });
-    };
-    const last = await lastSequence(1);
-    await extend(3, 4, last);
-    await extend(6, 7, last + 1);
-    await extend(7, 8, last + 2);
-    expect(await new WorkStream(connection).open(log, log)).toEqual({ epoch: 2, resumeAfter: 9, redriven: 'hole' });
-    expect(await positionsIn(2)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
-  });
-
   it('cannot close the beginning of an epoch with a marker while a part of it is missing', async () => {
     log.append(...notices(1, 5));
     let isLate = false;
@@ -111,6 +86,21 @@ describe('two publishers', () => {
     expect((await storedIn(manager, 1)).filter(({ upto }) => upto > 0)).toEqual([]);
     await work.close();
   });
+});
+
+describe('an answer that never came', () => {
+  it('is noticed by the idle check, also when nothing else is to be published and the stream looks as it should', async () => {
+    const work = new WorkStream(connection);
+    await work.open(log, log);
+    log.append(...notices(1, 1));
+    await broker.kill9();
+    await work.publish(log.read(0));
+    await expect(work.flush()).rejects.toBeInstanceOf(WorkStreamLost);
+    await broker.restart();
+    await reachable();
+    await expect(work.check()).rejects.toBeInstanceOf(WorkStreamLost);
+    await work.close();
+  }, 30_000);
 });
 
 describe('a stream that lost something', () => {

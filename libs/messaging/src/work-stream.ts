@@ -146,6 +146,8 @@ export class WorkStream {
     const manager = this.#manager as JetStreamManager;
     const stream = workStreamOf(this.#epoch);
     try {
+      // Of what was refused or never answered, nobody may have heard who is still to publish anything.
+      publisher.throwIfLost();
       const before = publisher.acknowledgedSequence;
       const state = (await absentAsUndefined(manager.streams.info(stream)))?.state;
       if (state === undefined) throw new WorkStreamLost('stream-missing');
@@ -227,8 +229,6 @@ export class WorkStream {
     for await (const notices of source.openWork()) {
       for (const message of packNotices(notices)) await publisher.publish(message, 0);
     }
-    // A part that is refused must not be closed by a marker that is not.
-    await publisher.flush();
     await this.onPoint?.('work-redriven');
     await publisher.publish(MARKER, head);
     await publisher.flush();
