@@ -2,9 +2,12 @@ import type { StreamId } from '@taskmaster/contracts';
 import type { EventStore, StoredEvent } from '@taskmaster/event-log';
 import { eventsPerSnapshot, type Workflow } from '@taskmaster/workflow';
 import { absentEntry, foldInto, type Entry } from './entry.js';
+import { Recent } from './recent.js';
 
 /** Streams whose state stays in memory; the one used longest ago leaves first and is folded again when it is wanted. */
 export const CACHED_STREAMS_MAX = 5_000;
+/** Of workflows that have ended only the last few are asked for; keeping more of them fills the heap with what is never read. */
+export const CACHED_ENDED_MAX = 100;
 /** A snapshot of what is not a workflow is taken every so many events. */
 export const SNAPSHOT_EVERY = 200;
 /** Raised when the shape of a folded state or the meaning of an event changes: older snapshots are then not read. */
@@ -12,33 +15,34 @@ export const REDUCER_VERSION = 2;
 
 /** Folded states by stream. The cache is advanced only by what was committed. */
 export class StreamLoader {
-  private readonly cache = new Map<StreamId, Entry>();
+  private readonly live: Recent<StreamId, Entry>;
+  private readonly ended: Recent<StreamId, Entry>;
 
   constructor(
     private readonly store: EventStore,
-    private readonly cachedMax = CACHED_STREAMS_MAX,
-  ) {}
+    cachedMax = CACHED_STREAMS_MAX,
+  ) {
+    this.live = new Recent(cachedMax);
+    this.ended = new Recent(Math.min(cachedMax, CACHED_ENDED_MAX));
+  }
 
   cached(stream: StreamId): Entry | undefined {
-    const entry = this.cache.get(stream);
-    if (entry === undefined) return undefined;
-    this.cache.delete(stream);
-    this.cache.set(stream, entry);
-    return entry;
+    return this.live.get(stream) ?? this.ended.get(stream);
   }
 
   /** Keeps a committed state unless a newer one is known. */
   keep(entry: Entry): void {
-    const known = this.cache.get(entry.stream);
-    this.cache.delete(entry.stream);
-    this.cache.set(entry.stream, known !== undefined && known.version > entry.version ? known : entry);
-    if (this.cache.size <= this.cachedMax) return;
-    const [oldest] = this.cache.keys();
-    if (oldest !== undefined) this.cache.delete(oldest);
+    const known = this.cached(entry.stream);
+    if (known !== undefined && known.version > entry.version) return;
+    if (hasEnded(entry)) {
+      this.live.delete(entry.stream);
+      this.ended.set(entry.stream, entry);
+    } else this.live.set(entry.stream, entry);
   }
 
   forget(stream: StreamId): void {
-    this.cache.delete(stream);
+    this.live.delete(stream);
+    this.ended.delete(stream);
   }
 
   /** Today's state of streams, from the log: what follows the cached state, else a snapshot and what follows it. */
@@ -89,6 +93,8 @@ export class StreamLoader {
     }));
   }
 }
+
+const hasEnded = ({ category, state }: Entry): boolean => category === 'workflow' && (state as Workflow).status === 'ended';
 
 function byStream(events: readonly StoredEvent[]): ReadonlyMap<StreamId, readonly StoredEvent[]> {
   const grouped = new Map<StreamId, StoredEvent[]>();
