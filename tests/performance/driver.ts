@@ -22,7 +22,10 @@ const target = JSON.parse(process.argv[2] ?? '{}') as DriverTarget;
 const client = httpClient(target.address, target.apiKey);
 
 async function runOne(body: unknown): Promise<void> {
-  const { status, body: answer } = await client.call('POST', '/api/workflows/execute', { body, headers: { prefer: 'wait=60' } });
+  const { status, body: answer } = await client.call('POST', '/api/workflows/execute', {
+    body,
+    headers: { prefer: 'wait=60, return=minimal' },
+  });
   const ended = answer as { readonly status?: string; readonly detail?: string; readonly reason?: string } | undefined;
   if (status >= 300 || ended?.status !== 'completed') {
     throw new Error(`answered ${String(status)}: ${ended?.detail ?? ended?.reason ?? ended?.status ?? 'nothing'}`);

@@ -1,5 +1,5 @@
-import { SUBJECT_FEED, SUBJECT_FEED_ENDED } from '@taskmaster/contracts';
-import type { connectBroker } from '@taskmaster/messaging';
+import { SUBJECT_FEED_ENDED, type EndedWorkflow } from '@taskmaster/contracts';
+import { followFeed, type connectBroker } from '@taskmaster/messaging';
 import type { FeedSource } from './live/feed-source.js';
 
 export type Broker = Awaited<ReturnType<typeof connectBroker>>;
@@ -8,18 +8,16 @@ export type Broker = Awaited<ReturnType<typeof connectBroker>>;
 export class BrokerFeed implements FeedSource {
   constructor(private readonly broker: Broker) {}
 
-  onEvents: FeedSource['onEvents'] = (listener) => this.subscribe(SUBJECT_FEED, listener);
+  onEvents: FeedSource['onEvents'] = (listener) => followFeed(this.broker, listener);
 
-  onEnded: FeedSource['onEnded'] = (listener) => this.subscribe(SUBJECT_FEED_ENDED, listener);
-
-  private subscribe<Message>(subject: string, listener: (message: Message) => void): () => void {
-    const subscription = this.broker.subscribe(subject, {
+  onEnded: FeedSource['onEnded'] = (listener) => {
+    const subscription = this.broker.subscribe(SUBJECT_FEED_ENDED, {
       callback: (error, message) => {
-        if (error === null) listener(message.json<Message>());
+        if (error === null) listener(message.json<readonly EndedWorkflow[]>());
       },
     });
     return () => {
       if (!this.broker.isClosed()) subscription.unsubscribe();
     };
-  }
+  };
 }

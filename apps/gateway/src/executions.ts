@@ -53,6 +53,10 @@ export function waitSecondsOf(request: FastifyRequest): number {
   return found === null ? 0 : Math.min(WAIT_SECONDS_MAX, Number(found[1]));
 }
 
+/** Whether the client asks for no more than what became of it (`Prefer: return=minimal`, RFC 7240). */
+export const wantsMinimal = (request: FastifyRequest): boolean =>
+  /(?:^|[,;\s])return\s*=\s*"?minimal"?/i.test(String(request.headers['prefer'] ?? ''));
+
 export const identityOf = (request: FastifyRequest): Identity => request.identity ?? OPEN_IDENTITY;
 
 /** One client's wait for the end of its workflow. */

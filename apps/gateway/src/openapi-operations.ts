@@ -19,7 +19,8 @@ const KEY = {
 };
 const WAIT = {
   name: 'Prefer',
-  description: '`wait=N` waits up to N seconds (60 at most) for the end and then answers 200 with the finished workflow.',
+  description:
+    '`wait=N` waits up to N seconds (60 at most) for the end and then answers 200 with the finished workflow; with `return=minimal`, with its outcome only.',
 };
 const LAST = { name: 'Last-Event-ID', description: 'The position after which a stream goes on; wins over `after`.' };
 const accepted = json('Accepted', ref('Accepted'));

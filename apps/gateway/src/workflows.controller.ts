@@ -5,7 +5,7 @@ import { sendClientCommand, type Accepted, type ClientCommand } from './client-c
 import { ExecuteWorkflowDto } from './dto/execute-workflow.dto.js';
 import { ListWorkflowsDto, ReasonDto, ResolveEscalationDto, WorkflowIdDto } from './dto/requests.dto.js';
 import { traceOf } from './edge.js';
-import { Executions, idempotencyKeyOf, identityOf, waitSecondsOf } from './executions.js';
+import { Executions, idempotencyKeyOf, identityOf, waitSecondsOf, wantsMinimal } from './executions.js';
 import { unknownWorkflow } from './problem.js';
 import { COMMAND_SENDER, QUERY_ASKER, REQUEST_DEFAULTS } from './tokens.js';
 import { workflowRequestOf, type RequestDefaults } from './workflow-request.js';
@@ -48,12 +48,14 @@ export class WorkflowsController {
     const { id, accepted, finished } = await this.executions.start(workflowRequestOf(body, this.defaults), request, waitSeconds);
     const links = linksOf(id);
     void reply.header('location', links.self);
-    if (waitSeconds > 0) void reply.header('preference-applied', `wait=${String(waitSeconds)}`);
+    const minimal = finished !== null && wantsMinimal(request);
+    if (waitSeconds > 0) void reply.header('preference-applied', `wait=${String(waitSeconds)}${minimal ? ', return=minimal' : ''}`);
     if (accepted.replayed) void reply.header('idempotency-replayed', 'true');
     const { version, position } = accepted;
     if (finished === null) return { id, workflowId: id, status: 'accepted', version, position, links };
     void reply.code(HttpStatus.OK).header('etag', etagOf(finished));
-    return { ...finished, workflowId: id, accepted: { version, position }, links };
+    const told = minimal ? { id, status: finished.status, outcome: finished.outcome, reason: finished.reason } : finished;
+    return { ...told, workflowId: id, accepted: { version, position }, links };
   }
 
   @Get()

@@ -40,6 +40,12 @@ describe('executing a workflow', () => {
     expect(await json(response)).toMatchObject({ status: 'completed', outcome: 'completed', progress: 100 });
   });
 
+  it('answers with the outcome only when the client prefers a minimal return', async () => {
+    const response = await execute(FIVE, { prefer: 'wait=10, return=minimal' });
+    expect(response.headers.get('preference-applied')).toBe('wait=10, return=minimal');
+    expect(Object.keys(await json(response))).toEqual(['id', 'status', 'outcome', 'reason', 'workflowId', 'accepted', 'links']);
+  });
+
   it('finds the end by looking when the feed loses it', async () => {
     under.platform.muted = true;
     const response = await execute(FIVE, { prefer: 'wait=10' });

@@ -6,6 +6,8 @@ export const SUBJECT_COMMANDS = 'tm.cmd';
 export const SUBJECT_FEED = 'tm.feed';
 /** Workflows that have just ended, as a JSON list of `EndedWorkflow`: for those who wait for an end and nothing else. As lossy as the feed. */
 export const SUBJECT_FEED_ENDED = 'tm.feed.ended';
+/** Said again and again by whoever follows the feed: without anybody who wants it, it is not told. */
+export const SUBJECT_FEED_WANTED = 'tm.feed-wanted';
 export const SUBJECT_WORK_ALL = 'tm.work.>';
 
 export const subjectOfWork = (group: KindGroup): string => `tm.work.${group}`;
@@ -64,13 +66,13 @@ function reactorRights(service: string): BrokerRights {
 export const BROKER_RIGHTS = {
   'state-service': {
     publish: ['tm.work.*', SUBJECT_FEED, `${SUBJECT_FEED}.>`, '$JS.API.>', '_INBOX.>'],
-    subscribe: [SUBJECT_COMMANDS, 'tm.qry.*', inboxOf('state-service')],
+    subscribe: [SUBJECT_COMMANDS, 'tm.qry.*', SUBJECT_FEED_WANTED, inboxOf('state-service')],
   },
   'nlp-service': reactorRights('nlp-service'),
   'agent-coordinator': reactorRights('agent-coordinator'),
   gateway: {
     // Its health check looks whether anybody pulls from the consumers.
-    publish: [...ASK, '$JS.API.INFO', '$JS.API.CONSUMER.INFO.*.*'],
+    publish: [...ASK, SUBJECT_FEED_WANTED, '$JS.API.INFO', '$JS.API.CONSUMER.INFO.*.*'],
     subscribe: [SUBJECT_FEED, `${SUBJECT_FEED}.>`, inboxOf('gateway')],
   },
 } as const satisfies Readonly<Record<string, BrokerRights>>;

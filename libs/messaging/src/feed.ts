@@ -2,12 +2,14 @@ import {
   MESSAGE_BYTES_MAX,
   SUBJECT_FEED,
   SUBJECT_FEED_ENDED,
+  SUBJECT_FEED_WANTED,
   utf8Bytes,
   type EndedWorkflow,
   type FeedEvent,
   type FeedMessage,
 } from '@taskmaster/contracts';
-import type { NatsConnection, Subscription } from 'nats';
+import type { NatsConnection } from 'nats';
+import { systemTimers, type Timers } from './timers.js';
 
 /** An event on its way to the feed, its data still the text that was stored. */
 export type CommittedText = Omit<FeedEvent, 'data'> & { readonly dataText: string };
@@ -15,20 +17,38 @@ export type CommittedText = Omit<FeedEvent, 'data'> & { readonly dataText: strin
 /** A view larger than this is not told to everybody who waits: whoever wants it asks. */
 const ENDED_BYTES_MAX = 16 * 1024;
 
-/** Tells live listeners what was committed and who waits what has ended. Nothing depends on it. */
+/** How often a follower says that it wants the feed. */
+const WANTED_EVERY_MS = 1_000;
+/** How long the feed is told after somebody said so: two sayings may be lost. */
+const WANTED_FOR_MS = 3_500;
+
+/** Tells live listeners what was committed, while there are any, and who waits what has ended. Nothing depends on it. */
 export class FeedPublisher {
-  constructor(private readonly connection: NatsConnection) {}
+  #wantedUntil = -Infinity;
+
+  constructor(
+    private readonly connection: NatsConnection,
+    private readonly timers: Pick<Timers, 'now'> = systemTimers,
+  ) {
+    connection.subscribe(SUBJECT_FEED_WANTED, {
+      callback: (error) => {
+        if (error === null) this.#wantedUntil = timers.now() + WANTED_FOR_MS;
+      },
+    });
+  }
 
   /** Tells the events of one commit, in order and without a hole, in as many messages as they need, and the workflows that it ended. */
   publish(events: readonly CommittedText[], ended: readonly EndedWorkflow[] = []): void {
-    const [first] = events;
-    if (first === undefined) return;
-    let from = first.position;
+    if (this.timers.now() < this.#wantedUntil) this.#tell(events);
+    for (const { texts } of packTexts(ended.map(endedText))) this.#send(SUBJECT_FEED_ENDED, `[${texts}]`);
+  }
+
+  #tell(events: readonly CommittedText[]): void {
+    let from = events[0]?.position ?? 0;
     for (const { texts, count } of packTexts(events.map(feedText))) {
       this.#send(SUBJECT_FEED, `{"first":${String(from)},"last":${String(from + count - 1)},"events":[${texts}]}`);
       from += count;
     }
-    for (const { texts } of packTexts(ended.map(endedText))) this.#send(SUBJECT_FEED_ENDED, `[${texts}]`);
   }
 
   #send(subject: string, message: string): void {
@@ -65,45 +85,26 @@ function endedText({ stream, tenantId, view }: EndedWorkflow): string {
 const feedText = ({ position, stream, version, tenantId, type, occurredAt, dataText }: CommittedText): string =>
   `${JSON.stringify({ position, stream, version, tenantId, type, occurredAt }).slice(0, -1)},"data":${dataText}}`;
 
-export interface FeedCallbacks {
-  /** Events in order, each once. */
-  readonly onEvents: (events: readonly FeedEvent[]) => void;
-  /** The positions `first … last` passed unseen: read them from the log. */
-  readonly onGap: (first: number, last: number) => void;
-}
-
-/** Listens to the feed from now on and says which positions it missed. */
-export class FeedListener {
-  #last: number | undefined;
-  #subscription: Subscription | undefined;
-
-  constructor(
-    private readonly connection: NatsConnection,
-    private readonly callbacks: FeedCallbacks,
-    /** The last position the listener knows already; without it, the first message says where the feed starts. */
-    after?: number,
-  ) {
-    this.#last = after;
-  }
-
-  start(): void {
-    this.#subscription ??= this.connection.subscribe(SUBJECT_FEED, {
-      callback: (error, message) => {
-        if (error === null) this.#onMessage(message.json<FeedMessage>());
-      },
-    });
-  }
-
-  stop(): void {
-    if (!this.connection.isClosed()) this.#subscription?.unsubscribe();
-    this.#subscription = undefined;
-  }
-
-  #onMessage({ first, last, events }: FeedMessage): void {
-    const known = this.#last ?? first - 1;
-    if (last <= known) return;
-    this.#last = last;
-    if (first > known + 1) this.callbacks.onGap(known + 1, first - 1);
-    this.callbacks.onEvents(first > known ? events : events.filter(({ position }) => position > known));
-  }
+/**
+ * Follows the feed from now on. What was committed before it is wanted, and what is lost on the way, is found in the log. @returns what ends that
+ */
+export function followFeed(
+  connection: NatsConnection,
+  listener: (message: FeedMessage) => void,
+  timers: Timers = systemTimers,
+): () => void {
+  const subscription = connection.subscribe(SUBJECT_FEED, {
+    callback: (error, message) => {
+      if (error === null) listener(message.json<FeedMessage>());
+    },
+  });
+  const want = (): void => {
+    if (!connection.isClosed()) connection.publish(SUBJECT_FEED_WANTED);
+  };
+  want();
+  const endWanting = timers.every(WANTED_EVERY_MS, want);
+  return () => {
+    endWanting();
+    if (!connection.isClosed()) subscription.unsubscribe();
+  };
 }

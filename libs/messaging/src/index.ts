@@ -1,7 +1,7 @@
 export { brokerHealth, connectBroker, onReconnect, type BrokerHealth } from './broker.js';
 export { NatsCommandSender } from './command-sender.js';
 export { LogRegressed, TopologyDiffers, WorkStreamLost } from './faults.js';
-export { FeedListener, FeedPublisher, type CommittedText, type FeedCallbacks } from './feed.js';
+export { FeedPublisher, followFeed, type CommittedText } from './feed.js';
 export { DELIVERIES_DEFAULT_MAX, NatsStrategy, NOTICES_CONCURRENT_DEFAULT, type NatsStrategyOptions } from './nats-strategy.js';
 export { NatsQueryAsker } from './query-asker.js';
 export { RethrowFilter } from './rethrow-filter.js';

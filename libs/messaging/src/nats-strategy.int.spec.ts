@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { deriveUuid, subjectOfQuery, workStreamOf, type Notice, type NoticeHandler } from '@taskmaster/contracts';
+import { deriveUuid, SUBJECT_FEED, subjectOfQuery, workStreamOf, type Notice, type NoticeHandler } from '@taskmaster/contracts';
 import { eventually, startBroker, type TestBroker } from '@taskmaster/testing';
 import type { JetStreamManager, NatsConnection } from 'nats';
 import { InMemoryLog } from './in-memory-log.js';
-import { connectBroker, FeedListener, FeedPublisher, NatsStrategy, WorkStream, type NatsStrategyOptions } from './index.js';
+import { connectBroker, FeedPublisher, followFeed, NatsStrategy, WorkStream, type NatsStrategyOptions } from './index.js';
 
 const CONSUMER = 'agent-coordinator_command';
 let broker: TestBroker;
@@ -152,14 +152,9 @@ describe('NatsStrategy', () => {
   });
 });
 
-describe('FeedListener', () => {
-  it('gives events in order and names the positions it missed', async () => {
-    const seen: unknown[] = [];
-    const listener = new FeedListener(connection, {
-      onEvents: (events) => seen.push(events.map(({ position }) => position)),
-      onGap: (first, last) => seen.push({ first, last }),
-    });
-    listener.start();
+describe('the feed', () => {
+  it('is told in order while somebody wants it, and not before', async () => {
+    const feed = new FeedPublisher(connection);
     const event = (position: number) =>
       ({
         position,
@@ -170,13 +165,26 @@ describe('FeedListener', () => {
         occurredAt: '',
         dataText: '{}',
       }) as const;
-    const feed = new FeedPublisher(connection);
-    feed.publish([event(1), event(2)]);
-    feed.publish([event(3)]);
-    await eventually(() => seen.length === 2);
-    feed.publish([event(6)]);
-    await eventually(() => seen.length === 4);
-    expect(seen).toEqual([[1, 2], [3], { first: 4, last: 5 }, [6]]);
-    listener.stop();
+    const told: string[] = [];
+    const listening = connection.subscribe(SUBJECT_FEED, { callback: (_error, message) => told.push(message.string()) });
+    await connection.flush();
+    feed.publish([event(1)]);
+    await connection.flush();
+    expect(told).toEqual([]);
+
+    const seen: (readonly [number, number, number])[] = [];
+    const leave = followFeed(connection, ({ first, last, events }) => seen.push([first, last, events.length]));
+    let position = 1;
+    await eventually(() => {
+      feed.publish([event((position += 1)), event((position += 1))]);
+      return seen.length > 0;
+    });
+    const [from = 0] = seen[0] ?? [];
+    feed.publish([event(position + 1)]);
+    await eventually(() => seen.at(-1)?.[0] === position + 1);
+    expect(from).toBeGreaterThan(1);
+    expect(seen[0]).toEqual([from, from + 1, 2]);
+    leave();
+    listening.unsubscribe();
   });
 });

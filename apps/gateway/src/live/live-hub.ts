@@ -13,6 +13,8 @@ export const STREAM_BACKLOG_BYTES_MAX = 4 * 1024 * 1024;
 /** How often a comment is sent, and the log is looked at for what the feed may have lost. */
 export const HEARTBEAT_MS = 10_000;
 const READ_EVENTS_MAX = 200;
+/** How long it takes at most until the feed is told to somebody who begins to want it. */
+const FEED_STARTS_MS = 300;
 /** How long a reader waits after a read of the log failed. */
 const RETRY_MS = 1_000;
 
@@ -86,14 +88,23 @@ export class LiveHub {
       stream: subscription.workflowId === undefined ? undefined : `workflow-${subscription.workflowId}`,
     };
     this.readers.add(reader);
-    this.stopListening ??= this.feed.onEvents((message) => {
-      this.hear(message);
-    });
+    this.listen();
     out.on('close', () => {
       this.drop(reader);
     });
     out.write('retry: 1000\n\n');
     void this.catchUp(reader);
+  }
+
+  /** The feed is told from a moment after the first reader wants it, so a second look finds what was committed until then. */
+  private listen(): void {
+    if (this.stopListening !== undefined) return;
+    this.stopListening = this.feed.onEvents((message) => {
+      this.hear(message);
+    });
+    setTimeout(() => {
+      for (const reader of this.readers) void this.catchUp(reader);
+    }, FEED_STARTS_MS).unref();
   }
 
   private hear(message: FeedMessage): void {
