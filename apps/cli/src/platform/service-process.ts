@@ -34,7 +34,13 @@ const KILL_MS_MAX = 5_000;
  * Young generations, in MiB. Those who hold what is under way (requests, workflows) copy all of it at every collection of a small one;
  * the others only pay for a large one with memory.
  */
-const YOUNG_MIB: Readonly<Record<ServiceName, number>> = { gateway: 16, 'state-service': 16, 'nlp-service': 4, 'agent-coordinator': 4, 'simulated-agent': 4 };
+const YOUNG_MIB: Readonly<Record<ServiceName, number>> = {
+  gateway: 16,
+  'state-service': 16,
+  'nlp-service': 4,
+  'agent-coordinator': 4,
+  'simulated-agent': 4,
+};
 
 /** Our heaps are small: threads that help to collect them cost more wake-ups than they save, and growing fourfold first is only memory. */
 const flagsOf = (service: ServiceName): readonly string[] => [
