@@ -247,6 +247,8 @@ describe('verifying the log', () => {
     ['I5', /row of step a differs/, "update step set status = 'succeeded' where step_id = 'a'"],
     ['I5', /row of step a differs/, "update step set holder = 'nobody' where step_id = 'a'"],
     ['I5', /step rows, its fold/, "delete from step where step_id = 'a'"],
+    ['I5', /not at its last event/, 'update stream set version = version + 1'],
+    ['I5', /not at its last event/, "update stream set hash = sha256('another')"],
     ['I8', /have no deadline/, "update step set due_at = null where step_id = 'a'"],
     ['I8', / a is late by/, "update step set due_at = clock_timestamp() - interval '1 hour' where step_id = 'a'"],
   ])('finds a planted error of %s in the rows: %s', async (invariant, what, planted) => {
