@@ -83,6 +83,10 @@ export class FencedPublisher {
   get sequence(): number {
     return this.#sequence;
   }
+  /** Why nothing more is sent, once something was refused. */
+  get lost(): WorkStreamLost | undefined {
+    return this.#lost;
+  }
   get inFlight(): number {
     return this.#sent.length;
   }

@@ -168,6 +168,21 @@ describe('WorkStream', () => {
     await leader.close();
   });
 
+  it('says on the idle check that what was sent last was refused, when nothing more is to be sent', async () => {
+    const late = new WorkStream(connection);
+    log.append(notice(1));
+    await late.open(log, log);
+    const other = new WorkStream(connection);
+    await other.open(log, log);
+    log.append(notice(2));
+    await other.publish(log.read(1));
+    await other.flush();
+    await late.publish(log.read(1));
+    await expect(late.flush()).rejects.toBeInstanceOf(WorkStreamLost);
+    await expect(late.check()).rejects.toBeInstanceOf(WorkStreamLost);
+    await other.close();
+  });
+
   it('starts a new epoch with all open work when the disk is wiped, and says so on the idle check', async () => {
     const work = new WorkStream(connection);
     await work.open(log, log);

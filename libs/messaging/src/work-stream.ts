@@ -184,6 +184,8 @@ export class WorkStream {
 
   #opened(): FencedPublisher {
     if (this.#publisher === undefined) throw new WorkStreamLost('not opened');
+    // Whoever has nothing more to publish would not hear of a refusal otherwise.
+    if (this.#publisher.lost !== undefined) throw this.#publisher.lost;
     return this.#publisher;
   }
 
