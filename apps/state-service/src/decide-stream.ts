@@ -121,7 +121,7 @@ function decideOne(entry: Entry, folding: Folding, pending: Pending, context: De
     agentFree: !pending.agentTaken,
   });
   const answer =
-    decision.kind === 'accepted' ? record(entry, folding, envelope, { events: decision.events, now: context.now }) : answerOf(decision);
+    decision.kind === 'accepted' ? record(entry, folding, envelope, { ...decision, now: context.now }) : answerOf(decision);
   folding.answers.push({ pending, answer });
   if (isClientCommandType(envelope.command.type) && answer.outcome !== 'later') folding.stored.push({ commandId: envelope.id, answer });
 }
@@ -131,7 +131,7 @@ function record(
   entry: Entry,
   folding: Folding,
   envelope: CommandEnvelope,
-  decided: { readonly events: readonly DomainEvent[]; readonly now: Timestamp },
+  decided: { readonly events: readonly DomainEvent[]; readonly after?: unknown; readonly now: Timestamp },
 ): CommandAnswer {
   if (decided.events.length === 0) return { outcome: 'noop', detail: 'nothing to record' };
   const { now } = decided;
@@ -144,10 +144,11 @@ function record(
       return { outcome: 'rejected', code: 'event-too-large', detail: `${type} would hold more than ${String(EVENT_DATA_BYTES_MAX)} bytes` };
     }
     version += 1;
-    state = decider.evolve(state, factOf(type, data, now));
+    // Rules that folded the events to decide them say what that came to.
+    if (decided.after === undefined) state = decider.evolve(state, factOf(type, data, now));
     drafts.push({ version, data, event: { ...causeOf(envelope), type, schemaVersion: schemaVersionOf(type), dataText, occurredAt: now } });
   }
-  folding.state = state;
+  folding.state = decided.after ?? state;
   folding.version = version;
   for (const draft of drafts) folding.events.push(draft);
   return { outcome: 'accepted', stream: entry.stream, version, position: 0 };

@@ -8,8 +8,8 @@ import {
 } from '@taskmaster/contracts';
 import { advance } from './advance.js';
 import { factsOfOutput } from './completion.js';
-import { accept, noop, type Decision, type DecisionContext } from './decider.js';
-import { record, type Draft } from './draft.js';
+import { noop, type Decision, type DecisionContext } from './decider.js';
+import { acceptDraft, record, type Draft } from './draft.js';
 import { readied } from './ready.js';
 import { retryOf } from './recovery.js';
 import { standsStill } from './standing-still.js';
@@ -68,12 +68,12 @@ function start(data: Of<'StartStep'>, { w, step }: At, context: DecisionContext)
     type: 'StepStarted',
     data: { stepId, attempt, holder, leaseMs, deadlineAt: addMs(context.now, step.spec.timeoutMs) },
   };
-  return accept(...advance(record(draftOf(w, context), ...assigned, started)).events);
+  return acceptDraft(advance(record(draftOf(w, context), ...assigned, started)));
 }
 
 function report(data: Of<'ReportProgress'>, { w, step }: At, context: DecisionContext): Answer {
   if (step.situation.status !== 'running') return noop('the step is not running');
-  return accept(...record(draftOf(w, context), { type: 'StepProgressed', data }).events);
+  return acceptDraft(record(draftOf(w, context), { type: 'StepProgressed', data }));
 }
 
 /** Whether whoever reports may settle the attempt: its holder, or anybody for a short kind that nobody had to hold. */
@@ -105,7 +105,7 @@ function complete(data: Of<'CompleteStep'>, at: At, context: DecisionContext): A
       context,
     );
   const succeeded = record(draftOf(w, context), { type: 'StepSucceeded', data }, ...facts.value);
-  return accept(...advance(succeeded).events);
+  return acceptDraft(advance(succeeded));
 }
 
 function fail(data: Of<'FailStep'>, at: At, context: DecisionContext): Answer {
@@ -134,14 +134,14 @@ function settleFailed(by: string, error: StepError, { w, step }: At, context: De
     },
     context.now,
   );
-  if (again === undefined) return accept(...advance(failed).events);
+  if (again === undefined) return acceptDraft(advance(failed));
   const { retryAt, strategy, excludedAgents } = again;
   const scheduled = record(failed, {
     type: 'StepRetryScheduled',
     data: { stepId, attempt: attempt + 1, retryAt, strategy, excludedAgents },
   });
   const due = retryAt <= context.now && !standsStill(w);
-  return accept(...advance(due ? record(scheduled, readied(after, attempt + 1, context.now)) : scheduled).events);
+  return acceptDraft(advance(due ? record(scheduled, readied(after, attempt + 1, context.now)) : scheduled));
 }
 
 function retry({ w, step }: At, context: DecisionContext): Answer {
@@ -149,7 +149,7 @@ function retry({ w, step }: At, context: DecisionContext): Answer {
   if (situation.status !== 'retrying') return noop(`the step is ${situation.status}`);
   if (standsStill(w)) return noop('the workflow stands still');
   if (situation.retryAt > context.now) return { kind: 'later', detail: 'the retry is not due yet', retryAfterMs: 500 };
-  return accept(...advance(record(draftOf(w, context), readied(step, situation.attempt, context.now))).events);
+  return acceptDraft(advance(record(draftOf(w, context), readied(step, situation.attempt, context.now))));
 }
 
 /** The lease is a row's business, so the sweep says what it saw; the deadline is the rules' own. */

@@ -13,9 +13,9 @@ import {
   type WorkflowRequest,
 } from '@taskmaster/contracts';
 import { advance, cancelOpenSteps, failFacts } from './advance.js';
-import { accept, noop, reject, type Decider, type DecisionContext, type Decision } from './decider.js';
+import { noop, reject, type Decider, type DecisionContext, type Decision } from './decider.js';
 import { decideStep } from './decide-step.js';
-import { record, type Draft } from './draft.js';
+import { acceptDraft, record, type Draft } from './draft.js';
 import { parsePlan, type PlanFault } from './plan.js';
 import { allowedTransitions, isValidTransition } from './profiles/profile.js';
 import { profileOf } from './profiles/index.js';
@@ -87,7 +87,7 @@ function settle(draft: Draft, context: DecisionContext): No {
   const wantsSlot = workflow.status === 'active' && workflow.slot === 'queued' && workflow.cancelling === null;
   const reason = workflow.version === 1 ? 'slot-free' : 'resumed';
   const admitted = wantsSlot && context.slotFree ? record(draft, { type: 'WorkflowAdmitted', data: { reason } }) : draft;
-  return accept(...advance(admitted).events);
+  return acceptDraft(advance(admitted));
 }
 
 function request(asked: WorkflowRequest, context: DecisionContext): No {
@@ -163,7 +163,7 @@ const planFaultData = (fault: PlanFault): Record<string, string | number | reado
 function pause(reason: string, w: LiveWorkflow, context: DecisionContext): No {
   if (w.paused !== null) return reject('workflow-paused', 'the workflow is already paused', allowed(w));
   if (w.cancelling !== null || isEnding(w)) return reject('workflow-cancelling', 'the workflow is on its way to its end', allowed(w));
-  return accept(...record(draftOf(w, context.now), { type: 'WorkflowPaused', data: { reason } }).events);
+  return acceptDraft(record(draftOf(w, context.now), { type: 'WorkflowPaused', data: { reason } }));
 }
 
 function resume(reason: string, w: LiveWorkflow, context: DecisionContext): No {
@@ -186,7 +186,7 @@ function cancel(reason: string, w: LiveWorkflow, context: DecisionContext): No {
     return reject('invalid-transition', `a strict ${profile.name} workflow cannot be cancelled in ${w.state}`, allowed(w));
   }
   const begun = record(draftOf(w, context.now), { type: 'WorkflowCancellationRequested', data: { reason } });
-  return accept(...advance(record(begun, ...cancelOpenSteps(begun.workflow, reason))).events);
+  return acceptDraft(advance(record(begun, ...cancelOpenSteps(begun.workflow, reason))));
 }
 
 const allowed = (w: LiveWorkflow): { readonly state: string; readonly allowedTransitions: readonly string[] } => ({
@@ -218,13 +218,13 @@ function resolveEscalation(data: ResolveData, w: LiveWorkflow, context: Decision
   if (w.escalation?.escalationId !== data.escalationId) return reject('escalation-not-found', 'no such escalation is open', allowed(w));
   const resolved = record(draftOf(w, context.now), { type: 'EscalationResolved', data });
   if (data.decision === 'retry') return settle(resolved, context);
-  return accept(...advance(record(resolved, ...failFacts(resolved.workflow, data.note, context.now))).events);
+  return acceptDraft(advance(record(resolved, ...failFacts(resolved.workflow, data.note, context.now))));
 }
 
 function admit(w: LiveWorkflow, context: DecisionContext): No {
   if (w.slot !== 'queued' || w.cancelling !== null || isEnding(w)) return noop('the workflow does not wait for a slot');
   if (!context.slotFree) return { kind: 'later', detail: 'no slot is free', retryAfterMs: 1_000 };
-  return accept(...advance(record(draftOf(w, context.now), { type: 'WorkflowAdmitted', data: { reason: 'from-queue' } })).events);
+  return acceptDraft(advance(record(draftOf(w, context.now), { type: 'WorkflowAdmitted', data: { reason: 'from-queue' } })));
 }
 
 /** A deadline that has passed fails what waited for it. */
@@ -237,7 +237,7 @@ function expire(w: LiveWorkflow, context: DecisionContext): No {
   const merging = openSteps(w.steps).some((step) => step.spec.kind === 'change.merge' && step.situation.status === 'running');
   if (w.deadlineAt > context.now || merging) return noop('nothing is due');
   const reason = `the workflow took longer than ${String(w.request.options.timeoutMs)} ms`;
-  return accept(...advance(record(draftOf(w, context.now), ...failFacts(w, reason, context.now))).events);
+  return acceptDraft(advance(record(draftOf(w, context.now), ...failFacts(w, reason, context.now))));
 }
 
 /** The workflow aggregate: its whole public surface. */

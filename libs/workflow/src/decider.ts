@@ -13,7 +13,12 @@ export interface DecisionContext {
 
 /** What the rules say of a command. An expected "no" is a value with a code. */
 export type Decision<E extends DomainEvent> =
-  | { readonly kind: 'accepted'; readonly events: readonly E[] }
+  | {
+      readonly kind: 'accepted';
+      readonly events: readonly E[];
+      /** What the state is when the events are folded, for whoever folded them to decide. */
+      readonly after?: unknown;
+    }
   | { readonly kind: 'rejected'; readonly code: RejectionCode; readonly detail: string; readonly data?: JsonObject }
   | { readonly kind: 'noop'; readonly detail: string }
   | { readonly kind: 'later'; readonly detail: string; readonly retryAfterMs: number }

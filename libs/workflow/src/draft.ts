@@ -1,4 +1,5 @@
 import { invariant, type Timestamp, type WorkflowEvent } from '@taskmaster/contracts';
+import type { Decision } from './decider.js';
 import type { LiveWorkflow, Workflow } from './state.js';
 import { evolve } from './workflow.js';
 
@@ -16,3 +17,6 @@ export function record(draft: Draft, ...events: readonly WorkflowEvent[]): Draft
   invariant(workflow.status !== 'absent', 'recording never unmakes a workflow');
   return { now: draft.now, workflow, events: [...draft.events, ...events] };
 }
+
+/** Accepts what the draft came to. */
+export const acceptDraft = ({ events, workflow }: Draft): Decision<WorkflowEvent> => ({ kind: 'accepted', events, after: workflow });

@@ -1,3 +1,4 @@
+import { expect } from '@jest/globals';
 import {
   timestampOf,
   type AgentId,
@@ -129,6 +130,8 @@ export class Story {
     if (decision.kind === 'accepted') {
       for (const event of decision.events) this.workflow = workflowDecider.evolve(this.workflow, { ...event, at });
       this.events.push(...decision.events);
+      // What the rules say it came to is what anybody who folds it finds.
+      expect(decision.after).toEqual(this.workflow);
     }
     return decision;
   }
