@@ -120,8 +120,7 @@ function decideOne(entry: Entry, folding: Folding, pending: Pending, context: De
     slotFree: !pending.slotTaken && (envelope.command.type === 'AdmitWorkflow' || context.slotFree(envelope.tenantId)),
     agentFree: !pending.agentTaken,
   });
-  const answer =
-    decision.kind === 'accepted' ? record(entry, folding, envelope, { ...decision, now: context.now }) : answerOf(decision);
+  const answer = decision.kind === 'accepted' ? record(entry, folding, envelope, { ...decision, now: context.now }) : answerOf(decision);
   folding.answers.push({ pending, answer });
   if (isClientCommandType(envelope.command.type) && answer.outcome !== 'later') folding.stored.push({ commandId: envelope.id, answer });
 }
