@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { TenantId } from '@taskmaster/contracts';
+import type { StreamId, TenantId } from '@taskmaster/contracts';
 import type { Tables } from '@taskmaster/event-log/in-memory';
 import { ClientAnswers, HistoryChecker, type ClientRecord } from '@taskmaster/proof';
 import type { StoredMessage, StreamState } from '../broker/jetstream.js';
@@ -109,11 +109,15 @@ export class Judge implements BrokerWitness {
     return this.stream.unrest(disk).length === 0;
   }
 
-  /** The workflows that have not ended. */
+  /** The workflows that have not ended although they should: not those that somebody paused and nobody resumed. */
   get unfinished(): readonly string[] {
     return [...this.tables.workflows.values()]
-      .filter(({ endedAt }) => endedAt === null)
+      .filter(({ endedAt, status, stream }) => endedAt === null && (status !== 'paused' || this.isCancelling(stream)))
       .map(({ stream, state, status }) => `${stream} is ${state} and ${status}`);
+  }
+
+  private isCancelling(stream: StreamId): boolean {
+    return this.tables.eventsOf.get(stream)?.some(({ type }) => type === 'WorkflowCancellationRequested') === true;
   }
 }
 
