@@ -24,6 +24,8 @@ const newer = await findNewer();
 if (newer === undefined)
   process.stderr.write('NOT TESTED: nats-server 2.11 or newer, alone and as a cluster, because there is none (docs/testing.md)\n');
 
+const SAID_CHARS_MAX = 4_000;
+
 interface Ran {
   readonly code: number | string;
   readonly out: string;
@@ -52,7 +54,7 @@ const torture = (...args: readonly string[]): Promise<Ran> =>
       String.raw`libs/messaging/.*\.int\.spec\.ts$`,
     ];
     const { code, out } = await runOnNewer('--experimental-vm-modules', '--disable-warning=ExperimentalWarning', ...jest);
-    expect({ code, out }).toMatchObject({ code: 0 });
+    expect({ code, said: code === 0 ? '' : out.slice(-SAID_CHARS_MAX) }).toEqual({ code: 0, said: '' });
   }, 300_000);
 
   it('loses nothing under faults', async () => {
