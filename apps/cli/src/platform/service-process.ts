@@ -35,8 +35,8 @@ const KILL_MS_MAX = 5_000;
  * the others only pay for a large one with memory.
  */
 const YOUNG_MIB: Readonly<Record<ServiceName, number>> = {
-  gateway: 32,
-  'state-service': 32,
+  gateway: 16,
+  'state-service': 16,
   'nlp-service': 4,
   'agent-coordinator': 4,
   'simulated-agent': 4,
