@@ -20,10 +20,11 @@ export const PHASE_NAMES = ['diamond5-c1', 'chain20-c1', 'diamond5-c100', 'chain
 export type PhaseName = (typeof PHASE_NAMES)[number];
 export type EnginePhases = Partial<Readonly<Record<PhaseName, PhaseFigures>>>;
 
-/** The middle one; of an even number the lower middle, so that it is always a measured value. */
+/** The middle one; of an even number the mean of the two in the middle. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN;
+  const upper = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[sorted.length / 2 - 1] ?? Number.NaN) + upper) / 2;
 }
 
 const medianOrNull = (values: readonly (number | null)[]): number | null => {

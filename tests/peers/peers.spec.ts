@@ -17,7 +17,7 @@ const phase = (perSecond: number, changes: Partial<PhaseFigures> = {}): PhaseFig
 describe('medians over rounds', () => {
   it('are measured values', () => {
     expect(median([3, 1, 2])).toBe(2);
-    expect(median([4, 1, 2, 3])).toBe(2);
+    expect(median([4, 1, 2, 3])).toBe(2.5);
     expect(median([])).toBeNaN();
   });
 
