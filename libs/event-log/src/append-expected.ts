@@ -2,7 +2,7 @@ import { idOf } from '@taskmaster/contracts';
 import type pg from 'pg';
 import { CompositeRows, type ColumnType } from './composite-rows.js';
 import { instantOf } from './instants.js';
-import { metaText, type PlacedGroup } from './placed.js';
+import { metaText, stepValues, workflowValues, type PlacedGroup } from './placed.js';
 import type { AppendOutcome, GroupOutcome, QuotaCount, QuotaRequest } from './rows.js';
 
 /** The composite types of `append_expected`'s arguments, in its order. */
@@ -120,47 +120,12 @@ function encode(groups: readonly PlacedGroup[], oids: Oids): readonly Buffer[] {
   return [answers, created, advanced, requested, workflows, steps, quotas, events].map((rows) => rows.toParameter());
 }
 
-function addWorkflow(into: CompositeRows, { group: { stream, tenantId, workflow: w } }: PlacedGroup): void {
-  if (w === undefined) return;
-  into.add(
-    stream,
-    tenantId,
-    idOf(stream),
-    w.version,
-    w.title,
-    w.profile,
-    w.state,
-    w.status,
-    w.phase,
-    w.priority,
-    w.progress,
-    w.progressPercentage,
-    w.requestedAt,
-    w.queuedAt,
-    w.endedAt,
-    w.outcome,
-    w.reason,
-    w.dueAt,
-  );
+function addWorkflow(into: CompositeRows, { group: { stream, tenantId, workflow } }: PlacedGroup): void {
+  if (workflow !== undefined) into.add(stream, tenantId, idOf(stream), ...workflowValues(workflow));
 }
 
 function addSteps(into: CompositeRows, { group: { stream, tenantId, steps } }: PlacedGroup): void {
-  for (const s of steps ?? []) {
-    into.add(
-      stream,
-      s.stepId,
-      tenantId,
-      s.kind,
-      s.status,
-      s.attempt,
-      s.readyVersion,
-      s.holder,
-      s.agentId,
-      s.leaseMs,
-      s.deadlineAt,
-      s.dueAt,
-    );
-  }
+  for (const step of steps ?? []) into.add(stream, step.stepId, tenantId, ...stepValues(step));
 }
 
 function addEvents(into: CompositeRows, { group: { stream, tenantId, expectedVersion, events }, hashes }: PlacedGroup): void {

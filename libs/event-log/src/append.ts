@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { appendExpected, mayBeExpected } from './append-expected.js';
 import { faultOf } from './faults.js';
 import { instantOf } from './instants.js';
-import { metaText, placed, type PlacedGroup } from './placed.js';
+import { metaText, placed, stepValues, workflowValues, type PlacedGroup } from './placed.js';
 import type { AppendGroup, AppendOutcome, EarlierAnswer, GroupOutcome, QuotaCount } from './rows.js';
 
 /** The columns of one table of the statement's input, filled row by row and sent as arrays. */
@@ -53,28 +53,8 @@ function addEvents(into: Columns, { group, hashes }: PlacedGroup, n: number): vo
 
 const lastHash = ({ group, hashes }: PlacedGroup): string => hashes.at(-1) ?? group.previousHash;
 
-function addWorkflow(into: Columns, group: AppendGroup, n: number): void {
-  const w = group.workflow;
-  if (w === undefined) return;
-  into.add(
-    n,
-    idOf(group.stream),
-    w.version,
-    w.title,
-    w.profile,
-    w.state,
-    w.status,
-    w.phase,
-    w.priority,
-    w.progress,
-    w.progressPercentage,
-    w.requestedAt,
-    w.queuedAt,
-    w.endedAt,
-    w.outcome,
-    w.reason,
-    w.dueAt,
-  );
+function addWorkflow(into: Columns, { stream, workflow }: AppendGroup, n: number): void {
+  if (workflow !== undefined) into.add(n, idOf(stream), ...workflowValues(workflow));
 }
 
 function encode(groups: readonly PlacedGroup[]): readonly unknown[] {
@@ -88,9 +68,7 @@ function encode(groups: readonly PlacedGroup[]): readonly unknown[] {
     heads.add(stream, category, tenantId, expectedVersion, expectedVersion + group.events.length, lastHash(place));
     for (const { commandId, answer } of group.answers) answers.add(n, commandId, JSON.stringify(answer));
     addWorkflow(workflows, group, n);
-    for (const s of group.steps ?? []) {
-      steps.add(n, s.stepId, s.kind, s.status, s.attempt, s.readyVersion, s.holder, s.agentId, s.leaseMs, s.deadlineAt, s.dueAt);
-    }
+    for (const step of group.steps ?? []) steps.add(n, step.stepId, ...stepValues(step));
     if (group.agent !== undefined) agents.add(n, JSON.stringify({ id: idOf(stream), ...group.agent }));
     for (const key of group.apiKeys ?? []) keys.add(n, JSON.stringify(key));
     for (const { key, kind, limit } of group.quotas) quotas.add(n, key, kind, limit);

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { chainText } from '@taskmaster/contracts';
-import type { AppendGroup, UnplacedEvent } from './rows.js';
+import type { AppendGroup, StepRecord, UnplacedEvent, WorkflowRecord } from './rows.js';
 
 /** A group and the hash of each of its events, chained to the one before. */
 export interface PlacedGroup {
@@ -23,3 +23,16 @@ export function placed(group: AppendGroup): PlacedGroup {
 /** Stored beside the data and not part of the decision: who, why, and the trace. */
 export const metaText = ({ actor, correlationId, causationId, traceparent }: UnplacedEvent): string =>
   JSON.stringify({ actor, correlationId, causationId, traceparent });
+
+type Value = string | number | null;
+
+/** What both append functions are told of a workflow's row after its ids, in the order of their columns. */
+export const workflowValues = (w: WorkflowRecord): readonly Value[] => [
+  ...[w.version, w.title, w.profile, w.state, w.status, w.phase, w.priority, w.progress, w.progressPercentage],
+  ...[w.requestedAt, w.queuedAt, w.endedAt, w.outcome, w.reason, w.dueAt],
+];
+
+/** The same of a step's row. */
+export const stepValues = (s: StepRecord): readonly Value[] => [
+  ...[s.kind, s.status, s.attempt, s.readyVersion, s.holder, s.agentId, s.leaseMs, s.deadlineAt, s.dueAt],
+];
