@@ -179,9 +179,9 @@ export class Coordinated {
   }
 
   /** Waits on a condition of the workflow, at most this long. */
-  async until(what: string, holds: () => boolean, limitMs = 15_000): Promise<void> {
+  async until(what: string, holds: () => boolean | Promise<boolean>, limitMs = 15_000): Promise<void> {
     const deadline = performance.now() + limitMs;
-    while (!holds()) {
+    while (!(await holds())) {
       if (performance.now() > deadline)
         throw new Error(
           `not in time: ${what}; events: ${this.state.events.map(({ event }) => event.type).join(' ')}; ${JSON.stringify(this.state.events.at(-1))}`,

@@ -47,6 +47,9 @@ describe('a coordinator that was killed', () => {
     await recoverSessions(next, (held) => resume(next, held));
     return next;
   };
+  /** Only then can a later coordinator know where the agent is. */
+  const isWrittenDown = (c: Coordinator) => async (): Promise<boolean> =>
+    (await c.sessions.list()).some(({ driver }) => driver !== undefined);
   const outputs = (id: string): readonly unknown[] =>
     world.state.eventsOf(id).flatMap((event) => (event.type === 'StepSucceeded' ? [event.data.stepId] : []));
 
@@ -57,8 +60,7 @@ describe('a coordinator that was killed', () => {
     );
     const first = world.coordinator(driver, { root: root() });
     const id = await world.request({ steps: [agentStep('a')] });
-    await world.until('the agent works and is written down', () => driver.tasks.length === 1 && existsSync(join(root(), 'sessions')));
-    await world.until('the facts are written down', () => existsSync(driver.tasks[0]!.workspace));
+    await world.until('the agent works and is written down', isWrittenDown(first));
     world.kill(first);
     await restart(driver);
     await world.until('the end', () => world.ended(id));
@@ -91,7 +93,7 @@ describe('a coordinator that was killed', () => {
     );
     const first = world.coordinator(driver, { root: root() });
     const id = await world.request({ steps: [agentStep('a')] });
-    await world.until('the agent works', () => driver.tasks.length === 1);
+    await world.until('the agent works and is written down', isWrittenDown(first));
     world.kill(first);
     await first.held.drain(50);
     expect([driver.stopped, world.types(id).includes('StepFailed')]).toEqual([[], false]);
