@@ -53,7 +53,7 @@ export interface HandlerOptions {
     readonly commandId?: string;
   }) => void;
   readonly cachedStreamsMax?: number;
-  /** Calls back at the end of this turn of the event loop. */
+  /** Calls back when everything that one read of a socket brought is handled. */
   readonly soon?: (callback: () => void) => void;
 }
 

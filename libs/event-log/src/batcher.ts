@@ -8,7 +8,7 @@ export interface BatcherOptions<Item> {
   readonly keyOf: (item: Item) => string;
   /** Settles every item itself; must not reject. */
   readonly run: (batch: ReadonlyMap<string, readonly Item[]>) => Promise<void>;
-  /** Calls back when everything that this turn of the event loop brought is handled. */
+  /** Calls back when everything that one read of a socket brought is handled. */
   readonly soon?: (callback: () => void) => void;
 }
 
@@ -25,7 +25,7 @@ export class Batcher<Item> {
   private readonly soon: (callback: () => void) => void;
 
   constructor(private readonly options: BatcherOptions<Item>) {
-    this.soon = options.soon ?? setImmediate;
+    this.soon = options.soon ?? process.nextTick;
   }
 
   add(item: Item): void {
@@ -42,7 +42,7 @@ export class Batcher<Item> {
     await new Promise<void>((resolve) => this.onIdle.push(resolve));
   }
 
-  /** One turn of the event loop lets everything that one read of the sockets brought join the batch. */
+  /** Everything that one read of a socket brought joins the batch. */
   private schedule(): void {
     if (this.scheduled) return;
     this.scheduled = true;

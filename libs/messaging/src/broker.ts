@@ -1,6 +1,6 @@
 import { inboxPrefixOf } from '@taskmaster/contracts';
 import { connect, createInbox, Events, type NatsConnection } from 'nats';
-import { writeOncePerTurn } from './one-write.js';
+import { Outbox } from './outbox.js';
 
 const RECONNECT_WAIT_MS = 50;
 /** The client does not notice a server that dies between its greeting and its first answer, and would wait 20 s for it. */
@@ -38,7 +38,7 @@ export async function connectBroker(options: { readonly url: string; readonly na
     ignoreAuthErrorAbort: true,
   });
   inboxPrefixes.set(connection, inboxPrefix);
-  writeOncePerTurn(connection);
+  Outbox.open(connection);
   return connection;
 }
 

@@ -5,6 +5,7 @@ import { isObservable, lastValueFrom } from 'rxjs';
 import { onReconnect } from './broker.js';
 import { NoticeConsumer } from './notice-consumer.js';
 import { NoticeWork } from './notice-work.js';
+import { Outbox } from './outbox.js';
 import { systemTimers, type Timers } from './timers.js';
 
 export interface NatsStrategyOptions {
@@ -132,6 +133,7 @@ export class NatsStrategy extends Server implements CustomTransportStrategy {
         this.#onAnswered = resolve;
       });
     }
+    Outbox.of(this.#connection)?.release();
     if (!this.#connection.isClosed()) await this.#connection.drain();
   }
 }

@@ -1,5 +1,6 @@
 import { StateUnavailable, subjectOfDeadLetter, type Notice, type NoticeHandler, type NoticeMessage } from '@taskmaster/contracts';
 import type { NatsConnection } from 'nats';
+import { Outbox } from './outbox.js';
 import { systemTimers, type Timers } from './timers.js';
 import { ACK_WAIT_MS } from './topology.js';
 import type { WorkMessage } from './work-message.js';
@@ -102,10 +103,17 @@ export class NoticeWork {
       notices.length === 1
         ? [await this.#work(open, notices[0] as Notice)]
         : await Promise.all(notices.map((notice) => this.#work(open, notice)));
-    if (verdicts.every((verdict) => verdict === 'answered')) message.ack();
+    if (verdicts.every((verdict) => verdict === 'answered')) this.#acknowledge(message);
     else if (verdicts.includes('given-back')) message.giveBack(DRAIN_GIVE_BACK_MS * (1 + this.#timers.random()));
-    else if (await this.#isBuried(message, notices, verdicts)) message.ack();
+    else if (await this.#isBuried(message, notices, verdicts)) this.#acknowledge(message);
     else message.giveBack(giveBackAfter(message.deliveries, this.#timers.random()));
+  }
+
+  /** Nobody waits for it, so it travels with the next command. */
+  #acknowledge(message: WorkMessage): void {
+    const outbox = Outbox.of(this.connection);
+    if (outbox === undefined) message.ack();
+    else outbox.sendLate(() => message.ack());
   }
 
   /** One notice until it is answered, fails for now, or must be given back. */

@@ -6,7 +6,7 @@ export interface Timers {
   after(ms: number, callback: () => void): () => void;
   /** Calls back again and again. Keeps no process alive by itself. @returns what ends that */
   every(ms: number, callback: () => void): () => void;
-  /** Calls back when everything that this turn of the event loop brought is handled. */
+  /** Calls back when everything that one read of a socket brought is handled. */
   soon(callback: () => void): void;
   /** In [0, 1), for jitter. */
   random(): number;
@@ -28,7 +28,8 @@ export const systemTimers: Timers = {
     };
   },
   soon: (callback) => {
-    setImmediate(callback);
+    // Once the microtasks of what was read have run; another turn would ask the system once more whether there is anything to read.
+    process.nextTick(callback);
   },
   random: () => Math.random(),
 };
