@@ -1,5 +1,7 @@
 import { ValidationPipe, type ArgumentMetadata, type PipeTransform, type ValidationError } from '@nestjs/common';
 import { useContainer } from 'class-validator';
+import { acceptorOf, type BodyAcceptor } from './body-acceptor.js';
+import type { Dto } from './dto-rules.js';
 import { Problem, type ProblemDetail } from './problem.js';
 
 /** Faults that one answer names; the rest follow when these are mended. */
@@ -75,12 +77,33 @@ const pipeFor = (locate: Locate): ValidationPipe =>
     },
   });
 
+const parametersPipe = pipeFor(inParameters);
+const bodyPipe = pipeFor(inBody);
+
+/** Bodies are judged by the compiled form of their rules first, which each gets when it is first needed. */
+class BodyValidation {
+  private readonly acceptors = new Map<Dto, BodyAcceptor>();
+
+  /** @returns the body as it was sent, which its rules allow. @throws Problem */
+  async transform(body: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    const { metatype } = metadata;
+    if (metatype !== undefined && this.acceptorOf(metatype as Dto)(body)) return body;
+    const judged: unknown = await bodyPipe.transform(body, metadata);
+    return typeof body === 'object' && body !== null ? body : judged;
+  }
+
+  private acceptorOf(dto: Dto): BodyAcceptor {
+    const known = this.acceptors.get(dto) ?? acceptorOf(dto);
+    this.acceptors.set(dto, known);
+    return known;
+  }
+}
+
 /** Every body, query and path goes through this: unknown fields are refused, nothing is converted silently. */
 export function edgeValidation(): PipeTransform {
-  const body = pipeFor(inBody);
-  const parameters = pipeFor(inParameters);
+  const bodies = new BodyValidation();
   return {
     transform: (value: unknown, metadata: ArgumentMetadata): unknown =>
-      (metadata.type === 'body' ? body : parameters).transform(value, metadata),
+      metadata.type === 'body' ? bodies.transform(value, metadata) : parametersPipe.transform(value, metadata),
   };
 }

@@ -1,13 +1,4 @@
-import type {
-  JsonObject,
-  PlanDraft,
-  RepositoryRef,
-  TaskId,
-  ValidationCommand,
-  WorkflowOptions,
-  WorkflowRequest,
-  WorkflowSource,
-} from '@taskmaster/contracts';
+import type { PlanDraft, RepositoryRef, TaskId, WorkflowOptions, WorkflowRequest, WorkflowSource } from '@taskmaster/contracts';
 import type { ExecuteWorkflowDto, RepositoryDto } from './dto/execute-workflow.dto.js';
 import { Problem } from './problem.js';
 
@@ -52,14 +43,11 @@ function sourceOf(dto: ExecuteWorkflowDto): WorkflowSource {
       errors: given.length === 0 ? [{ pointer: '', detail }] : given.map((name) => ({ pointer: `/${name}`, detail })),
     });
   }
-  if (dto.plan !== undefined) return { kind: 'plan', plan: plain(dto.plan) as unknown as PlanDraft };
+  if (dto.plan !== undefined) return { kind: 'plan', plan: dto.plan as unknown as PlanDraft };
   if (dto.taskId !== undefined) return { kind: 'task', taskId: dto.taskId as TaskId };
   if (dto.name !== undefined) return { kind: 'definition', name: dto.name };
   return { kind: 'requirement', text: dto.requirement ?? '' };
 }
-
-/** The same value without the classes and absent members that validation leaves. */
-const plain = (value: object): JsonObject => JSON.parse(JSON.stringify(value)) as JsonObject;
 
 function titleOf(source: WorkflowSource): string {
   switch (source.kind) {
@@ -93,7 +81,7 @@ function optionsOf(dto: ExecuteWorkflowDto, defaults: RequestDefaults): Workflow
     enableNlp: given.enableNlp ?? defaults.enableNlp,
     enableAgentCoordination: given.enableAgentCoordination ?? defaults.enableAgentCoordination,
     delegation: dto.delegation ?? 'auto',
-    validation: given.validation === undefined ? [] : (plainList(given.validation) as unknown as readonly ValidationCommand[]),
+    validation: given.validation ?? [],
   };
 }
 
@@ -105,5 +93,3 @@ const limitsOf = (given: Partial<Limits>, defaults: RequestDefaults): Limits => 
   maxConcurrentSteps: given.maxConcurrentSteps ?? CONCURRENT_STEPS,
   escalationTimeoutMs: given.escalationTimeoutMs ?? ESCALATION_TIMEOUT_MS,
 });
-
-const plainList = (values: readonly object[]): readonly JsonObject[] => values.map(plain);
