@@ -135,6 +135,7 @@ function record(
   if (decided.events.length === 0) return { outcome: 'noop', detail: 'nothing to record' };
   const { now } = decided;
   const decider = deciderOf(entry.category);
+  const cause = causeOf(envelope);
   const drafts: DecidedEvent[] = [];
   let { state, version } = folding;
   for (const { type, data } of decided.events) {
@@ -145,7 +146,7 @@ function record(
     version += 1;
     // Rules that folded the events to decide them say what that came to.
     if (decided.after === undefined) state = decider.evolve(state, factOf(type, data, now));
-    drafts.push({ version, data, event: { ...causeOf(envelope), type, schemaVersion: schemaVersionOf(type), dataText, occurredAt: now } });
+    drafts.push({ version, data, event: { ...cause, type, schemaVersion: schemaVersionOf(type), dataText, occurredAt: now } });
   }
   folding.state = decided.after ?? state;
   folding.version = version;

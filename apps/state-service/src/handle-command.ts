@@ -41,8 +41,8 @@ export interface HandlerOptions {
   readonly clock: () => Timestamp;
   /** Whether this process relays the log, so that its commits need wake nobody. */
   readonly leads?: () => boolean;
-  /** Told of every commit of this process: positions without a hole, in order. */
-  readonly onCommitted?: (events: readonly CommittedEvent[]) => void;
+  /** Told of every commit of this process: positions without a hole, in order, and what each of their streams came to. */
+  readonly onCommitted?: (events: readonly CommittedEvent[], after: ReadonlyMap<StreamId, Entry>) => void;
   /** Told of the quota rows a commit touched. */
   readonly onQuotas?: (quotas: readonly QuotaCount[]) => void;
   /** Told of what went wrong; the command is answered `fault`. */
@@ -136,14 +136,16 @@ export class CommandHandler {
     const again: Batch = new Map();
     const conflicts = new Set<StreamId>();
     const committed: CommittedEvent[] = [];
+    const after = new Map<StreamId, Entry>();
     decided.forEach((stream, i) => {
       for (const { pending, answer } of stream.refused) this.refuse(pending, answer);
       const result = outcome.groups[i];
       const left = result === undefined ? [] : this.settle(stream, result, committed);
       if (left.length > 0) again.set(stream.before.stream, left);
       if (result?.kind === 'conflict') conflicts.add(stream.before.stream);
+      if (result?.kind === 'appended') after.set(stream.before.stream, stream.after);
     });
-    if (committed.length > 0) this.options.onCommitted?.(committed);
+    if (committed.length > 0) this.options.onCommitted?.(committed, after);
     return { again, stale: conflicts };
   }
 

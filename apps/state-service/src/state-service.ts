@@ -76,9 +76,9 @@ export async function openStateService(config: StateConfig, { connection, logger
     slotsMax,
     clock: now,
     leads: () => relay.leads,
-    onCommitted: (events) => {
+    onCommitted: (events, after) => {
       relay.offer(events);
-      feed.publish(events, endedAmong(events, handler.loader));
+      feed.publish(events, endedAmong(events, after));
     },
     onQuotas: (quotas) => admission.onQuotas(quotas),
     onFault: ({ detail, error, ...fields }) => {

@@ -6,8 +6,8 @@ import { Recent } from './recent.js';
 
 /** Streams whose state stays in memory; the one used longest ago leaves first and is folded again when it is wanted. */
 export const CACHED_STREAMS_MAX = 5_000;
-/** Of workflows that have ended only the last few are asked for; keeping more of them fills the heap with what is never read. */
-export const CACHED_ENDED_MAX = 100;
+/** Of workflows that have ended only the last few are asked for; every other one that is kept outlives the young generation for nothing. */
+export const CACHED_ENDED_MAX = 16;
 /** A snapshot of what is not a workflow is taken every so many events. */
 export const SNAPSHOT_EVERY = 200;
 /** Raised when the shape of a folded state or the meaning of an event changes: older snapshots are then not read. */

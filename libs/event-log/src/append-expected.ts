@@ -129,11 +129,27 @@ function addSteps(into: CompositeRows, { group: { stream, tenantId, steps } }: P
 }
 
 function addEvents(into: CompositeRows, { group: { stream, tenantId, expectedVersion, events }, hashes }: PlacedGroup): void {
-  events.forEach((event, i) => {
+  let version = expectedVersion;
+  let meta = '';
+  let metaOf: string | undefined;
+  for (const event of events) {
     const { type, schemaVersion, dataText, occurredAt, commandId } = event;
-    const version = expectedVersion + i + 1;
-    into.add(stream, version, tenantId, type, schemaVersion, dataText, metaText(event), occurredAt, commandId, hashes[i] ?? '');
-  });
+    // One command's events have one cause.
+    if (commandId !== metaOf) [meta, metaOf] = [metaText(event), commandId];
+    into.add(
+      stream,
+      version + 1,
+      tenantId,
+      type,
+      schemaVersion,
+      dataText,
+      meta,
+      occurredAt,
+      commandId,
+      hashes[version - expectedVersion] ?? '',
+    );
+    version += 1;
+  }
 }
 
 interface QuotaTotal {

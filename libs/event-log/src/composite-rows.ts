@@ -15,7 +15,9 @@ const OIDS = {
 export type ColumnType = keyof typeof OIDS;
 type Value = string | number | null;
 
-const BYTES_AT_FIRST = 8 * 1024;
+const BYTES_AT_FIRST = 4 * 1024;
+/** What a parameter starts with. */
+const HEAD_BYTES = 20;
 /** What a value of no text takes at most: object id, length and 16 bytes of a UUID. */
 const FIXED_BYTES = 24;
 /** Postgres counts time from the first day of 2000. */
@@ -27,8 +29,9 @@ const TWO_32 = 2 ** 32;
  * what arrays of JSON cost as text.
  */
 export class CompositeRows {
-  private buffer = Buffer.allocUnsafe(BYTES_AT_FIRST);
-  private at = 20;
+  /** Made with the first row: most appends have rows of a few types only. */
+  private buffer = Buffer.alloc(0);
+  private at = HEAD_BYTES;
   private count = 0;
 
   constructor(
@@ -51,11 +54,12 @@ export class CompositeRows {
 
   /** The parameter. */
   toParameter(): Buffer {
-    const { buffer, count } = this;
+    const { count } = this;
+    const buffer = count === 0 ? Buffer.allocUnsafe(12) : this.buffer;
     buffer.writeInt32BE(count === 0 ? 0 : 1, 0);
     buffer.writeInt32BE(0, 4);
     buffer.writeInt32BE(this.oid, 8);
-    if (count === 0) return buffer.subarray(0, 12);
+    if (count === 0) return buffer;
     buffer.writeInt32BE(count, 12);
     buffer.writeInt32BE(1, 16);
     return buffer.subarray(0, this.at);
@@ -66,8 +70,8 @@ export class CompositeRows {
     // A unit of UTF-16 takes at most three bytes.
     for (const value of row) if (typeof value === 'string') size += value.length * 3;
     if (size <= this.buffer.length) return;
-    const larger = Buffer.allocUnsafe(size * 2);
-    this.buffer.copy(larger, 0, 0, this.at);
+    const larger = Buffer.allocUnsafe(Math.max(BYTES_AT_FIRST, size * 2));
+    if (this.count > 0) this.buffer.copy(larger, 0, 0, this.at);
     this.buffer = larger;
   }
 
