@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -35,8 +35,10 @@ async function repositoryOf(files: Readonly<Record<string, string>>): Promise<Te
 }
 
 /** Hands a requirement in. @returns the workflow's id */
-async function submit(repository: TestRepository, request: object): Promise<string> {
-  const body = { profile: 'cicd', repository: { url: repository.path, branch: repository.branch, forge: 'local' }, ...request };
+const submit = (repository: TestRepository, request: object): Promise<string> =>
+  submitAs({ profile: 'cicd', repository: { url: repository.path, branch: repository.branch, forge: 'local' }, ...request });
+
+async function submitAs(body: object): Promise<string> {
   const { status, body: accepted } = await client.call('POST', '/api/workflows/execute', { body });
   expect({ status, accepted }).toMatchObject({ status: 202, accepted: { id: expect.any(String) } });
   return (accepted as WorkflowView).id;
@@ -149,6 +151,33 @@ describe('a change whose validation fails', () => {
         200,
       );
       expect(await until(id, ended)).toMatchObject({ outcome: 'failed', reason: 'enough' });
+    },
+    DELIVERY_MS_MAX,
+  );
+});
+
+describe('a step of a given plan that fails', () => {
+  it.each([
+    ['escalate', 'waiting'],
+    ['block', 'blocked'],
+  ])(
+    'is asked about, and tried once more when the person says so: %s',
+    async (onFailure, status) => {
+      const mended = join(scratch, onFailure);
+      const command = ['test', '-e', mended];
+      const fragile = { id: 'fragile', kind: 'command.run', input: { command }, retry: { maxAttempts: 1 }, onFailure };
+      const after = { id: 'after', kind: 'command.run', input: { builtin: 'noop' }, dependsOn: ['fragile'] };
+      const id = await submitAs({ profile: 'simple', plan: { steps: [fragile, after] } });
+      expect(await until(id, (view) => view.escalation !== undefined || ended(view))).toMatchObject({
+        status,
+        escalation: { stepId: 'fragile' },
+      });
+      await writeFile(mended, '');
+      expect((await client.call('PUT', `/api/workflows/${id}/escalation`, { body: { decision: 'retry' } })).status).toBe(200);
+      expect((await until(id, ended)).steps.map((step) => [step.id, step.status, step.attempt])).toEqual([
+        ['fragile', 'succeeded', 2],
+        ['after', 'succeeded', 1],
+      ]);
     },
     DELIVERY_MS_MAX,
   );

@@ -34,10 +34,18 @@ function wishesOfOne({ random, withinMs }: LoadOptions, index: number): readonly
   const wish = (what: string, command: Command, at: number): Wish => ({
     ...{ key: what, tenantId, stream, command, atMs: at, repeats: random.chance(0.3) ? random.integer(1, 2) : 0 },
   });
-  const request = wish(key, { type: 'RequestWorkflow', data: { request: anyRequest(random, key) } }, atMs);
-  if (random.chance(0.3)) return [request, ...pausing(wish, { random, key, pausedAt: atMs + random.next() * 5_000, withinMs })];
-  return random.chance(0.2) ? [request, wish(`${key}-cancel`, CANCEL, atMs + random.next() * 8_000)] : [request];
+  const asked = anyRequest(random, key);
+  const answers = answersTo(asked).map((answer, i) => wish(`${key}-answer-${String(i)}`, answer, atMs + random.next() * 15_000));
+  const wishes = [wish(key, { type: 'RequestWorkflow', data: { request: asked } }, atMs), ...answers];
+  if (random.chance(0.3)) return [...wishes, ...pausing(wish, { random, key, pausedAt: atMs + random.next() * 5_000, withinMs })];
+  return random.chance(0.2) ? [...wishes, wish(`${key}-cancel`, CANCEL, atMs + random.next() * 8_000)] : wishes;
 }
+
+/** What a person says about each step that may ask for one; refused where it does not. */
+const answersTo = ({ source }: WorkflowRequest): readonly Command[] =>
+  (source.kind === 'plan' ? source.plan.steps : [])
+    .filter(({ onFailure }) => onFailure === 'escalate' || onFailure === 'block')
+    .map(({ id }) => ({ type: 'ResolveEscalation', data: { escalationId: `step-${id}-1`, decision: 'retry', note: 'again' } }));
 
 const CANCEL: Command = { type: 'CancelWorkflow', data: { reason: 'no more' } };
 const RESUME: Command = { type: 'ResumeWorkflow', data: { reason: 'go on' } };
@@ -92,8 +100,10 @@ export function anyPlan(random: SeededRandom, withAgents: boolean): readonly Ste
   const ids = Array.from({ length: random.integer(1, 7) }, (_, i) => `${PLANNED}${String(i)}`);
   return ids.map((id, i): StepDraft => {
     const dependsOn = ids.slice(Math.max(0, i - 3), i).filter(() => random.chance(0.5));
-    const retry = { maxAttempts: 6, initialIntervalMs: random.integer(50, 800), multiplier: random.pick([1, 2]), maxIntervalMs: 2_000 };
-    const onFailure = random.chance(0.3) ? 'continue' : 'fail';
+    const onFailure = random.pick(['fail', 'fail', 'fail', 'continue', 'continue', 'escalate', 'block'] as const);
+    // Whoever asks a person asks soon, or nobody would be asked within a run.
+    const maxAttempts = onFailure === 'escalate' || onFailure === 'block' ? 1 : 6;
+    const retry = { maxAttempts, initialIntervalMs: random.integer(50, 800), multiplier: random.pick([1, 2]), maxIntervalMs: 2_000 };
     if (random.chance(0.5)) return { id, kind: 'command.run', dependsOn, input: { builtin: 'noop' }, retry, onFailure };
     const timeoutMs = random.integer(2_000, 8_000);
     if (!withAgents) return { id, kind: 'command.run', dependsOn, input: { command: ['work'] }, retry, onFailure, timeoutMs };

@@ -220,7 +220,7 @@ function addWorkflow(program: Command, around: Surroundings, run: Run): void {
     .command('resolve')
     .description('answer the escalation of a workflow that waits for a person')
     .argument('<workflowId>', ID)
-    .addArgument(new Argument('<decision>', 'one more fix cycle, or give up').choices(['retry', 'fail']))
+    .addArgument(new Argument('<decision>', 'try the failed step or the fixes once more, or give up').choices(['retry', 'fail']))
     .option('--note <text>', 'why; it is recorded')
     .addHelpText('after', examples('workflow resolve wf_… retry --note "the registry is up again"'))
     .action(

@@ -68,7 +68,7 @@ export const OPERATIONS: Readonly<Record<string, OperationNotes>> = {
   'PUT /api/workflows/:id/pause': { summary: 'Pause a workflow', headers: [KEY], bodyOptional: true, responses: { '200': accepted } },
   'PUT /api/workflows/:id/resume': { summary: 'Resume a workflow', headers: [KEY], bodyOptional: true, responses: { '200': accepted } },
   'PUT /api/workflows/:id/escalation': {
-    summary: 'Answer the open escalation of a workflow: one more fix cycle, or give up',
+    summary: 'Answer the open escalation of a workflow: try the failed step or the fixes once more, or give up',
     headers: [KEY],
     responses: { '200': accepted },
   },

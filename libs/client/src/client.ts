@@ -35,7 +35,7 @@ export interface Client {
   cancel(workflowId: string, options?: CommandOptions & { readonly reason?: string }): Promise<AcceptedPlace>;
   pause(workflowId: string, options?: CommandOptions & { readonly reason?: string }): Promise<AcceptedPlace>;
   resume(workflowId: string, options?: CommandOptions & { readonly reason?: string }): Promise<AcceptedPlace>;
-  /** Answers the open escalation: one more fix cycle, or give up. */
+  /** Answers the open escalation: the failed step or the fixes once more, or give up. */
   resolve(workflowId: string, decision: 'retry' | 'fail', options?: CommandOptions & { readonly note?: string }): Promise<AcceptedPlace>;
   agents(options?: RequestOptions): Promise<AgentPage>;
   /** Answers also when the platform behind the gateway is down. */

@@ -83,6 +83,18 @@ export interface InterpreterUse {
   readonly cached: boolean;
 }
 
+/** A question to a person that a workflow waits for. */
+export interface Escalation {
+  readonly escalationId: string;
+  readonly reason: string;
+  /** Without an answer by then the workflow fails. */
+  readonly deadlineAt: Timestamp;
+  /** The step that failed and is tried once more when the answer is `retry`; absent when it is about fix cycles. */
+  readonly stepId?: StepId;
+  /** The state that `retry` returns to, when the workflow waits in its profile's blocked state. */
+  readonly returnTo?: string;
+}
+
 /** Everything that can happen to a workflow that is not about one step. */
 export type WorkflowLifecycleEvent =
   | Message<'WorkflowRequested', { readonly request: WorkflowRequest; readonly deadlineAt: Timestamp }>
@@ -134,7 +146,7 @@ export type WorkflowLifecycleEvent =
         readonly checks: readonly ValidationCheck[];
       }
     >
-  | Message<'EscalationRaised', { readonly escalationId: string; readonly reason: string; readonly deadlineAt: Timestamp }>
+  | Message<'EscalationRaised', Escalation>
   | Message<'EscalationResolved', { readonly escalationId: string; readonly decision: 'retry' | 'fail'; readonly note: string }>;
 
 /** Everything that can happen to a step. */

@@ -31,6 +31,10 @@ export const ERROR_TYPES = ['network', 'rate_limit', 'dependency', 'resource', '
 /** The error types of S1, and `timeout` and `internal`; the type picks the recovery strategy (design 4.5). */
 export type ErrorType = (typeof ERROR_TYPES)[number];
 
+/**
+ * What follows when a step's retry policy is exhausted. `fail`: the workflow fails · `continue`: its dependants go on · `escalate`: a person
+ * is asked at once, and what runs may end · `block`: what does not depend on it goes on, then a person is asked.
+ */
 export type OnFailure = 'fail' | 'continue' | 'block' | 'escalate';
 
 /** When and how often a failed attempt is tried again. `multiplier` 1 is a fixed delay. Times in milliseconds. */

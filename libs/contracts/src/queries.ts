@@ -1,6 +1,6 @@
 import type { LeaseAnswer, LeaseRenewal } from './commands.js';
 import type { RecordedEvent } from './envelope.js';
-import type { AgentProfile, Assignment, Role, StepError } from './events.js';
+import type { AgentProfile, Assignment, Escalation, Role, StepError } from './events.js';
 import type { AgentId, StepId, TenantId, Timestamp, WorkflowId } from './ids.js';
 import type { JsonObject } from './json.js';
 import type { PlannedStep, StepKind } from './plan.js';
@@ -75,7 +75,7 @@ export interface WorkflowView extends WorkflowSummary {
     readonly commit?: string;
   };
   readonly validations: readonly { readonly cycle: number; readonly passed: boolean; readonly commit: string }[];
-  readonly escalation?: { readonly escalationId: string; readonly reason: string; readonly deadlineAt: Timestamp };
+  readonly escalation?: Escalation;
   readonly result?: JsonObject;
 }
 

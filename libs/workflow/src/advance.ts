@@ -1,10 +1,19 @@
-import { invariant, type JsonObject, type StepId, type Timestamp, type WorkflowEvent, type WorkflowOutcome } from '@taskmaster/contracts';
+import {
+  assertNever,
+  invariant,
+  type JsonObject,
+  type StepId,
+  type Timestamp,
+  type WorkflowEvent,
+  type WorkflowOutcome,
+} from '@taskmaster/contracts';
 import { record, type Draft } from './draft.js';
+import { escalationFacts } from './escalation.js';
 import { isTerminal, pathTo, stateOf, type Profile, type StageFailure } from './profiles/profile.js';
 import { profileOf } from './profiles/index.js';
 import { readiedAgain, stageReadied } from './ready.js';
 import { repairFacts } from './repair.js';
-import { isValidationFailure, stageStepId, standingOf } from './stages.js';
+import { isValidationFailure, stageStepId, standingOf, type StageStanding } from './stages.js';
 import { attemptOf, isOpen } from './step.js';
 import type { LiveWorkflow } from './state.js';
 import { allSteps, openSteps, stepOf } from './steps.js';
@@ -43,15 +52,33 @@ function stageConsequences(w: LiveWorkflow, profile: Profile, now: Timestamp): r
   let metadata: JsonObject = {};
   for (const stage of state.stages) {
     const standing = standingOf(stage, w, now);
-    if (standing.kind === 'busy') return [];
-    if (standing.kind === 'begin') return standing.events;
-    if (standing.kind === 'failed') return failureFacts(w, { now, reason: standing.reason, failure: state.onFailure?.[stage] });
+    if (standing.kind !== 'done') return factsOf(standing, w, { now, failure: state.onFailure?.[stage] });
     if (!standing.skipped || reason === '') reason = standing.reason;
     metadata = { ...metadata, ...standing.metadata };
   }
   if (state.next === undefined) return [];
   const leave: WorkflowEvent = { type: 'WorkflowTransitioned', data: { from: w.state, to: state.next, reason, metadata } };
   return state.stages.includes('repair') ? repairedThen(w, now, [leave]) : [leave];
+}
+
+/** What a stage that is not done leads to. */
+function factsOf(
+  standing: Exclude<StageStanding, { readonly kind: 'done' }>,
+  w: LiveWorkflow,
+  { now, failure }: Omit<StageFailed, 'reason'>,
+): readonly WorkflowEvent[] {
+  switch (standing.kind) {
+    case 'busy':
+      return [];
+    case 'begin':
+      return standing.events;
+    case 'asks':
+      return escalationFacts(w, standing.step, now);
+    case 'failed':
+      return failureFacts(w, { now, reason: standing.reason, failure });
+    default:
+      return assertNever(standing);
+  }
 }
 
 /** Plans a repair and goes on; when a person must be asked first, the workflow stays where it is. */

@@ -16,6 +16,7 @@ import { advance, cancelOpenSteps, failFacts } from './advance.js';
 import { noop, reject, type Decider, type DecisionContext, type Decision } from './decider.js';
 import { decideStep } from './decide-step.js';
 import { acceptDraft, record, type Draft } from './draft.js';
+import { retryFacts } from './escalation.js';
 import { parsePlan, type PlanFault } from './plan.js';
 import { allowedTransitions, isValidTransition } from './profiles/profile.js';
 import { profileOf } from './profiles/index.js';
@@ -217,7 +218,7 @@ type ResolveData = Extract<WorkflowClientCommand, { type: 'ResolveEscalation' }>
 function resolveEscalation(data: ResolveData, w: LiveWorkflow, context: DecisionContext): No {
   if (w.escalation?.escalationId !== data.escalationId) return reject('escalation-not-found', 'no such escalation is open', allowed(w));
   const resolved = record(draftOf(w, context.now), { type: 'EscalationResolved', data });
-  if (data.decision === 'retry') return settle(resolved, context);
+  if (data.decision === 'retry') return settle(record(resolved, ...retryFacts(w, context.now)), context);
   return acceptDraft(advance(record(resolved, ...failFacts(resolved.workflow, data.note, context.now))));
 }
 

@@ -1,5 +1,5 @@
 import { addMs, kindGroupOf, type JsonObject, type StepId, type StepKind, type Timestamp, type WorkflowEvent } from '@taskmaster/contracts';
-import { attemptOf, type Step } from './step.js';
+import { attemptOf, isUnforgiven, type Step } from './step.js';
 import { openSteps, startableSteps, stepOf } from './steps.js';
 import type { LiveWorkflow } from './state.js';
 
@@ -41,10 +41,6 @@ export const readiedAgain = (w: LiveWorkflow, now: Timestamp): readonly Workflow
 
 export const planIsSettled = (w: LiveWorkflow): boolean => w.plan !== null && w.steps.settled === w.plan.stepIds.length;
 
-/** The first step of the plan whose failure its policy does not forgive. */
-export const unforgivenStep = (w: LiveWorkflow): Step | undefined =>
-  w.steps.unforgiven === 0
-    ? undefined
-    : w.plan?.stepIds
-        .map((id) => stepOf(w.steps, id))
-        .find((step) => step?.situation.status === 'failed' && step.spec.onFailure !== 'continue');
+/** The steps of the plan whose failure their policy does not forgive, in plan order. */
+export const unforgivenSteps = (w: LiveWorkflow): readonly Step[] =>
+  w.steps.unforgiven === 0 ? [] : (w.plan?.stepIds ?? []).flatMap((id) => stepOf(w.steps, id) ?? []).filter(isUnforgiven);

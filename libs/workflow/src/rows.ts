@@ -14,7 +14,7 @@ import type {
 } from '@taskmaster/contracts';
 import type { Access } from './access.js';
 import type { Agent } from './agent.js';
-import { stateOf } from './profiles/profile.js';
+import { BLOCKED, stateOf } from './profiles/profile.js';
 import { profileOf } from './profiles/index.js';
 import { progressPercentage } from './progress.js';
 import { standsStill } from './standing-still.js';
@@ -62,8 +62,8 @@ export interface StepRow {
 export function statusOf(w: LiveWorkflow): WorkflowStatus {
   if (w.ended !== null) return w.ended.outcome;
   if (w.paused !== null) return 'paused';
+  if (w.state === BLOCKED) return 'blocked';
   if (w.escalation !== null) return 'waiting';
-  if (w.state === 'blocked') return 'blocked';
   return w.slot === 'held' ? 'running' : 'pending';
 }
 

@@ -8,9 +8,10 @@ import {
   type WorkflowEvent,
   type WorkflowSource,
 } from '@taskmaster/contracts';
+import { mayAsk } from './escalation.js';
 import { parsePlan, type Plan } from './plan.js';
 import { planAdopted } from './plan-parts.js';
-import { planIsSettled, readiedUnblocked, stageReadied, unforgivenStep } from './ready.js';
+import { planIsSettled, readiedUnblocked, stageReadied, unforgivenSteps } from './ready.js';
 import type { StageName } from './profiles/profile.js';
 import { retryPolicyOf } from './recovery.js';
 import type { Step } from './step.js';
@@ -22,7 +23,9 @@ export type StageStanding =
   | { readonly kind: 'done'; readonly reason: string; readonly skipped: boolean; readonly metadata?: JsonObject }
   | { readonly kind: 'begin'; readonly events: readonly WorkflowEvent[] }
   | { readonly kind: 'busy' }
-  | { readonly kind: 'failed'; readonly reason: string };
+  | { readonly kind: 'failed'; readonly reason: string }
+  /** A person decides what becomes of a failed step. */
+  | { readonly kind: 'asks'; readonly step: Step };
 
 const done = (reason: string, metadata: JsonObject = {}): StageStanding => ({ kind: 'done', reason, skipped: false, metadata });
 /** A stage with nothing to do: its state is entered and left with that reason. */
@@ -184,11 +187,17 @@ function delegate(w: LiveWorkflow, now: Timestamp): StageStanding {
 
 /** Readies what its dependencies allow; done when every step is settled as its policy allows. */
 function execute(w: LiveWorkflow, now: Timestamp): StageStanding {
-  const failed = unforgivenStep(w);
-  if (failed?.situation.status === 'failed') return { kind: 'failed', reason: `${failed.spec.title}: ${failed.situation.error.message}` };
-  if (planIsSettled(w)) return done('all steps settled');
+  const unforgiven = unforgivenSteps(w);
+  const failed = unforgiven.find((step) => !mayAsk(step));
+  if (failed !== undefined) return standingOfStep(failed, '');
+  const escalated = unforgiven.find((step) => step.spec.onFailure === 'escalate');
+  if (escalated !== undefined) return { kind: 'asks', step: escalated };
   const events = readiedUnblocked(w, now);
-  return events.length === 0 ? BUSY : { kind: 'begin', events };
+  if (events.length > 0) return { kind: 'begin', events };
+  if (w.steps.open.length > 0) return BUSY;
+  const [blocking] = unforgiven;
+  if (blocking !== undefined) return { kind: 'asks', step: blocking };
+  return planIsSettled(w) ? done('all steps settled') : BUSY;
 }
 
 const NO_VALIDATION_NEEDED = 'nothing to validate without a repository';

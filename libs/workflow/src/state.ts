@@ -1,4 +1,5 @@
 import type {
+  Escalation,
   JsonObject,
   RequirementItem,
   RequirementMetadata,
@@ -60,7 +61,7 @@ export interface LiveWorkflow {
   readonly extraCycles: number;
   readonly pullRequest: PullRequest | null;
   readonly validations: readonly ValidationRecord[];
-  readonly escalation: { readonly escalationId: string; readonly reason: string; readonly deadlineAt: Timestamp } | null;
+  readonly escalation: Escalation | null;
   /** Why the workflow is on its way to its failed state. */
   readonly reason: string;
   readonly progress: number;

@@ -98,6 +98,9 @@ export function isSettledAsPolicyAllows(step: Step): boolean {
   return status === 'failed' && step.spec.onFailure === 'continue';
 }
 
+/** Whether it failed and its policy does not let the workflow go on past that. */
+export const isUnforgiven = ({ situation, spec }: Step): boolean => situation.status === 'failed' && spec.onFailure !== 'continue';
+
 /** The attempt a step is at; 0 before its first. */
 export const attemptOf = (step: Step): number => ('attempt' in step.situation ? step.situation.attempt : 0);
 

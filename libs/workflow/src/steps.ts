@@ -1,5 +1,5 @@
 import type { PlannedStep, StepId } from '@taskmaster/contracts';
-import { isOpen, isSettled, isSettledAsPolicyAllows, isStageStep, newStep, type Step } from './step.js';
+import { isOpen, isSettled, isSettledAsPolicyAllows, isStageStep, isUnforgiven, newStep, type Step } from './step.js';
 
 /**
  * The steps of a workflow, with what is asked about them at every step kept at hand, so that neither folding nor deciding costs more in a
@@ -107,7 +107,6 @@ function withItem(chunks: Steps['chunks'], place: number, step: Step): Steps['ch
 }
 
 const isActive = ({ situation }: Step): boolean => situation.status === 'ready' || situation.status === 'running';
-const isUnforgiven = ({ situation, spec }: Step): boolean => situation.status === 'failed' && spec.onFailure !== 'continue';
 
 function countsAfter(steps: Steps, was: Step | undefined, is: Step): Pick<Steps, 'settled' | 'active' | 'unforgiven'> {
   const moved = (holds: (step: Step) => boolean): number => Number(holds(is)) - Number(was !== undefined && holds(was));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { StepDraft, WorkflowCommand } from '@taskmaster/contracts';
+import { PROFILE_NAMES, type StepDraft, type WorkflowCommand } from '@taskmaster/contracts';
 import { workflowDecider } from './decide.js';
 import { parsePlan } from './plan.js';
 import { stepRows, workflowRow } from './rows.js';
@@ -25,6 +25,7 @@ const acyclic = fc.integer({ min: 1, max: 12 }).chain((size) =>
 const IDS = [
   'one',
   'two',
+  'three',
   'tm-analyze-1',
   'tm-plan-1',
   'tm-land-1',
@@ -50,6 +51,12 @@ const anyCommand: fc.Arbitrary<WorkflowCommand> = fc.oneof(
   ...(['PauseWorkflow', 'ResumeWorkflow', 'CancelWorkflow'] as const).map((type) =>
     fc.constant<WorkflowCommand>({ type, data: { reason: 'r' } }),
   ),
+  fc
+    .record({
+      escalationId: fc.constantFrom('step-one-1', 'step-one-2', 'step-two-1', 'fix-cycles-1'),
+      decision: fc.constantFrom('retry' as const, 'fail' as const),
+    })
+    .map((data): WorkflowCommand => ({ type: 'ResolveEscalation', data: { ...data, note: 'n' } })),
   ...(['AdmitWorkflow', 'ExpireWorkflow'] as const).map((type) => fc.constant<WorkflowCommand>({ type, data: {} })),
   fc
     .record({
@@ -72,13 +79,17 @@ const live = (told: Story, commands: readonly WorkflowCommand[]): void => {
   for (const command of commands) told.after(50).when(command);
 };
 
+const asks = (onFailure: 'escalate' | 'block'): Partial<StepDraft> => ({ onFailure, retry: { maxAttempts: 1 } });
+
 /** The ladder to the merge, so that random commands reach every state and not only the first. */
 const LADDER: readonly ((told: Story) => unknown)[] = [
-  (t) => t.planned(agentStep('one'), agentStep('two', 'one')),
+  (t) => t.planned({ ...agentStep('one'), ...asks('escalate') }, { ...agentStep('two', 'one'), ...asks('block') }, agentStep('three')),
   (t) => t.start('one', 1, assignment),
   (t) => t.complete('one'),
   (t) => t.start('two', 1, assignment),
   (t) => t.complete('two'),
+  (t) => t.start('three', 1, assignment),
+  (t) => t.complete('three'),
   (t) => t.landed(1),
   (t) => t.validated(1, true),
   (t) => t.start('tm-merge-1'),
@@ -87,19 +98,24 @@ const LADDER: readonly ((told: Story) => unknown)[] = [
 describe('WorkflowStateMachine: any sequence of commands', () => {
   it('folds without breaking an invariant, and rows follow from the fold alone', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: LADDER.length }), fc.array(anyCommand, { maxLength: 40 }), (rungs, commands) => {
-        const told = story().request(requirementRequest({ repository }));
-        LADDER.slice(0, rungs).forEach((climb) => climb(told));
-        live(told, commands);
-        const again = told.events.reduce(
-          (state, event) => workflowDecider.evolve(state, { ...event, at: told.now }),
-          workflowDecider.initial,
-        );
-        expect(workflowRow(again)?.version).toBe(told.events.length);
-        expect(stepRows(workflowDecider.initial, again).map((row) => [row.stepId, row.status, row.attempt])).toEqual(
-          stepRows(workflowDecider.initial, told.workflow).map((row) => [row.stepId, row.status, row.attempt]),
-        );
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: LADDER.length }),
+        fc.constantFrom(...PROFILE_NAMES),
+        fc.array(anyCommand, { maxLength: 40 }),
+        (rungs, profile, commands) => {
+          const told = story().request(requirementRequest({ repository, profile }));
+          LADDER.slice(0, rungs).forEach((climb) => climb(told));
+          live(told, commands);
+          const again = told.events.reduce(
+            (state, event) => workflowDecider.evolve(state, { ...event, at: told.now }),
+            workflowDecider.initial,
+          );
+          expect(workflowRow(again)?.version).toBe(told.events.length);
+          expect(stepRows(workflowDecider.initial, again).map((row) => [row.stepId, row.status, row.attempt])).toEqual(
+            stepRows(workflowDecider.initial, told.workflow).map((row) => [row.stepId, row.status, row.attempt]),
+          );
+        },
+      ),
       { numRuns: 300 },
     );
   });

@@ -82,7 +82,15 @@ function evolveLifecycle(w: LiveWorkflow, fact: LifecycleFact): LiveWorkflow {
       return { ...w, slot: 'none', paused: { at: fact.at, reason: fact.data.reason } };
     case 'WorkflowResumed':
       invariant(w.paused !== null, 'only a paused workflow is resumed');
-      return { ...w, slot: 'queued', queuedAt: fact.at, paused: null, resumedVersion: w.version + 1, deadlineAt: fact.data.deadlineAt };
+      return {
+        ...w,
+        // Whoever waits for a person needs no slot for that.
+        slot: w.escalation === null ? 'queued' : 'none',
+        queuedAt: fact.at,
+        paused: null,
+        resumedVersion: w.version + 1,
+        deadlineAt: fact.data.deadlineAt,
+      };
     case 'WorkflowCancellationRequested':
       return { ...w, cancelling: fact.data.reason };
     case 'WorkflowEnded':
@@ -106,17 +114,18 @@ function evolveLifecycle(w: LiveWorkflow, fact: LifecycleFact): LiveWorkflow {
     case 'EscalationRaised':
       return { ...w, slot: 'none', escalation: fact.data };
     case 'EscalationResolved':
-      return {
-        ...w,
-        slot: 'queued',
-        queuedAt: fact.at,
-        escalation: null,
-        extraCycles: w.extraCycles + (fact.data.decision === 'retry' ? 1 : 0),
-      };
+      return { ...w, slot: 'queued', queuedAt: fact.at, escalation: null, ...allowedBy(w, fact.data.decision) };
     default:
       return assertNever(fact);
   }
 }
+
+/** Of a step, what was ready meanwhile is readied again; of fix cycles, there may be one more. */
+const allowedBy = (w: LiveWorkflow, decision: 'retry' | 'fail'): Pick<LiveWorkflow, 'resumedVersion' | 'extraCycles'> => {
+  const { resumedVersion, extraCycles, escalation } = w;
+  if (escalation?.stepId !== undefined) return { resumedVersion: w.version + 1, extraCycles };
+  return { resumedVersion, extraCycles: extraCycles + (decision === 'retry' ? 1 : 0) };
+};
 
 function evolvePlan(w: LiveWorkflow, fact: Fact<Extract<WorkflowEvent, { type: 'PlanAdopted' | 'PlanAmended' }>>): LiveWorkflow {
   const added = fact.type === 'PlanAdopted' ? fact.data.steps : fact.data.added;

@@ -37,6 +37,9 @@ export interface Profile {
   readonly failed: string;
 }
 
+/** The state in which some profiles wait for a person. */
+export const BLOCKED = 'blocked';
+
 /** Edges as the seed draws them. */
 export const seed = (...edges: readonly (readonly [from: string, to: string])[]): Transition[] =>
   edges.map(([from, to]) => ({ from, to, extension: false }));
