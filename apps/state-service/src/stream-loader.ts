@@ -1,8 +1,8 @@
 import type { StreamId } from '@taskmaster/contracts';
 import type { EventStore, StoredEvent } from '@taskmaster/event-log';
 import { eventsPerSnapshot, type Workflow } from '@taskmaster/workflow';
+import { LRUCache } from 'lru-cache';
 import { absentEntry, foldInto, type Entry } from './entry.js';
-import { Recent } from './recent.js';
 
 /** Streams whose state stays in memory; the one used longest ago leaves first and is folded again when it is wanted. */
 export const CACHED_STREAMS_MAX = 5_000;
@@ -13,17 +13,21 @@ export const SNAPSHOT_EVERY = 200;
 /** Raised when the shape of a folded state or the meaning of an event changes: older snapshots are then not read. */
 export const REDUCER_VERSION = 2;
 
-/** Folded states by stream. The cache is advanced only by what was committed. */
+/**
+ * Folded states by stream. The cache is advanced only by what was committed. Its values are not in a Map: one that much goes through is
+ * made anew again and again, each of its dead tables keeps the next alive, and so all that was ever in them until the old generation is
+ * collected.
+ */
 export class StreamLoader {
-  private readonly live: Recent<StreamId, Entry>;
-  private readonly ended: Recent<StreamId, Entry>;
+  private readonly live: LRUCache<StreamId, Entry>;
+  private readonly ended: LRUCache<StreamId, Entry>;
 
   constructor(
     private readonly store: EventStore,
     cachedMax = CACHED_STREAMS_MAX,
   ) {
-    this.live = new Recent(cachedMax);
-    this.ended = new Recent(Math.min(cachedMax, CACHED_ENDED_MAX));
+    this.live = new LRUCache({ max: cachedMax });
+    this.ended = new LRUCache({ max: Math.min(cachedMax, CACHED_ENDED_MAX) });
   }
 
   cached(stream: StreamId): Entry | undefined {

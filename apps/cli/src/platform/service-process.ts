@@ -36,7 +36,7 @@ const KILL_MS_MAX = 5_000;
  */
 const YOUNG_MIB: Readonly<Record<ServiceName, number>> = {
   gateway: 16,
-  'state-service': 16,
+  'state-service': 24,
   'nlp-service': 4,
   'agent-coordinator': 4,
   'simulated-agent': 4,
