@@ -105,8 +105,11 @@ class ServiceSupervisor implements SupervisedService {
 
   private async tryStart(): Promise<ServiceProcess | string> {
     try {
-      const backoffMs = Math.min(BACKOFF_MS_MIN * 2 ** Math.max(0, this.quickDeaths), BACKOFF_MS_MAX);
-      await pause(backoffMs, undefined, { signal: this.stopping.signal });
+      // Only who dies again and again is made to wait.
+      if (this.quickDeaths > 0) {
+        const backoffMs = Math.min(BACKOFF_MS_MIN * 2 ** this.quickDeaths, BACKOFF_MS_MAX);
+        await pause(backoffMs, undefined, { signal: this.stopping.signal });
+      }
       await this.supervision.untilServersRun();
       this.forgiveWantOfServers();
       this.current = await launchService({ ...this.launch, signal: this.stopping.signal });
