@@ -11,6 +11,7 @@ import {
   type CommandSender,
 } from '@taskmaster/contracts';
 import { ErrorCode, NatsError, type NatsConnection } from 'nats';
+import { Absence } from './absence.js';
 import { RequestInbox, type Unanswered } from './request-inbox.js';
 import { backoffOf, DEADLINE_DEFAULT_MS, timeoutOf } from './retries.js';
 import { systemTimers, type Timers } from './timers.js';
@@ -41,12 +42,14 @@ export class NatsCommandSender implements CommandSender {
   #pumping = false;
   #endDeadlines: (() => void) | undefined;
   readonly #inbox: RequestInbox;
+  readonly #absence: Absence;
 
   constructor(
     private readonly connection: NatsConnection,
     private readonly timers: Timers = systemTimers,
   ) {
     this.#inbox = new RequestInbox(connection, timers);
+    this.#absence = new Absence(timers);
   }
 
   send(envelope: CommandEnvelope, options?: { readonly deadlineMs?: number }): Promise<CommandAnswer> {
@@ -101,7 +104,10 @@ export class NatsCommandSender implements CommandSender {
     try {
       const message = await this.#inbox.ask(SUBJECT_COMMANDS, payload, timeoutOf(tries));
       if (typeof message === 'string') this.#retryUnanswered(batch, message);
-      else this.#settleAll(batch, message.json<CommandReply>());
+      else {
+        this.#absence.end();
+        this.#settleAll(batch, message.json<CommandReply>());
+      }
     } catch (error) {
       this.#retryAfterError(batch, error);
     }
@@ -120,12 +126,18 @@ export class NatsCommandSender implements CommandSender {
 
   #retryUnanswered(batch: readonly Entry[], why: Unanswered): void {
     if (why === 'refused') {
-      this.#retryLater(batch);
+      void this.#absence.wait().then(() => this.#retry(batch));
       return;
     }
-    // Waiting was the backoff. What is oldest goes first.
+    // Waiting was the backoff.
     for (const entry of batch) entry.tries += 1;
     this.#queue.unshift(...batch.filter((entry) => !entry.settled));
+  }
+
+  /** What is oldest goes first. */
+  #retry(entries: readonly Entry[]): void {
+    this.#queue.unshift(...entries.filter((entry) => !entry.settled));
+    this.#pump();
   }
 
   #retryAfterError(batch: readonly Entry[], error: unknown): void {
@@ -141,10 +153,7 @@ export class NatsCommandSender implements CommandSender {
     if (entries.length === 0) return;
     let tries = 0;
     for (const entry of entries) tries = Math.max(tries, (entry.tries += 1));
-    this.timers.after(backoffOf(tries - 1), () => {
-      this.#queue.unshift(...entries.filter((entry) => !entry.settled));
-      this.#pump();
-    });
+    this.timers.after(backoffOf(tries - 1), () => this.#retry(entries));
   }
 
   #expire(): void {

@@ -8,6 +8,7 @@ import {
   type QueryType,
 } from '@taskmaster/contracts';
 import { ErrorCode, NatsError, type NatsConnection } from 'nats';
+import { Absence } from './absence.js';
 import { RequestInbox, type Unanswered } from './request-inbox.js';
 import { backoffOf, DEADLINE_DEFAULT_MS, timeoutOf } from './retries.js';
 import { systemTimers, type Timers } from './timers.js';
@@ -15,24 +16,32 @@ import { systemTimers, type Timers } from './timers.js';
 /** Asks over request/reply, again and again until answered or too late. */
 export class NatsQueryAsker implements QueryAsker {
   readonly #inbox: RequestInbox;
+  readonly #absence: Absence;
 
   constructor(
     private readonly connection: NatsConnection,
     private readonly timers: Timers = systemTimers,
   ) {
     this.#inbox = new RequestInbox(connection, timers);
+    this.#absence = new Absence(timers);
   }
 
   async ask<Q extends QueryType>(query: Q, question: QueryOf<Q>, options?: { readonly deadlineMs?: number }): Promise<AnswerOf<Q>> {
     const deadline = this.timers.now() + (options?.deadlineMs ?? DEADLINE_DEFAULT_MS);
     const subject = subjectOfQuery(query);
     const payload = JSON.stringify(question);
-    for (let tries = 0; ; tries += 1) {
+    for (let tries = 0; ;) {
       const left = deadline - this.timers.now();
       if (left <= 0) throw new StateUnavailable(`${query} was not answered after ${String(tries)} tries`);
       const reply = await this.#askOnce<Q>(subject, payload, Math.max(1, Math.min(timeoutOf(tries), left)));
-      if (reply !== 'late' && reply !== 'refused' && 'answer' in reply) return reply.answer;
-      if (reply !== 'late') await this.#pause(Math.min(backoffOf(tries), Math.max(0, deadline - this.timers.now())));
+      if (reply === 'refused') await this.#absence.wait(Math.max(0, deadline - this.timers.now()));
+      else if (reply === 'late') tries += 1;
+      else {
+        this.#absence.end();
+        if ('answer' in reply) return reply.answer;
+        await this.#pause(Math.min(backoffOf(tries), Math.max(0, deadline - this.timers.now())));
+        tries += 1;
+      }
     }
   }
 

@@ -9,5 +9,5 @@ export const DEADLINE_DEFAULT_MS = 30_000;
 /** How long to wait for an answer on this try, from 0. */
 export const timeoutOf = (tries: number): number => Math.min(TIMEOUT_FIRST_MS * 2 ** Math.min(tries, 10), TIMEOUT_MS_MAX);
 
-/** How long to wait before asking again after a quick "no", from try 0. */
+/** How long to wait before asking again after a fault, from try 0. */
 export const backoffOf = (tries: number): number => Math.min(BACKOFF_FIRST_MS * 2 ** Math.min(tries, 10), BACKOFF_MS_MAX);
