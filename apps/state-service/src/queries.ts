@@ -25,7 +25,8 @@ import {
 } from '@taskmaster/event-log';
 import { metricsOf, stepContextOf, upcast, viewOfWorkflow, type Workflow } from '@taskmaster/workflow';
 import type { Entry } from './entry.js';
-import { PAGE_MAX, type ReadModels } from './read-models.js';
+import type { Lists } from './lists.js';
+import { pageSizeOf } from './page-size.js';
 import type { Requirements } from './requirements.js';
 import type { StreamLoader } from './stream-loader.js';
 import { verifyLog } from './verify-log.js';
@@ -35,7 +36,7 @@ export interface QueriesOptions {
   readonly store: EventStore;
   readonly openWork: OpenWork;
   readonly loader: StreamLoader;
-  readonly models: ReadModels;
+  readonly lists: Lists;
   readonly requirements: Requirements;
   readonly slotsMax: number;
   readonly now: () => string;
@@ -51,8 +52,8 @@ export class QueryAnswers {
     return view === undefined ? null : this.withWholeRequirement(tenantId, entry, view);
   }
 
-  listWorkflows(question: QueryOf<'ListWorkflows'>): Promise<AnswerOf<'ListWorkflows'>> {
-    return this.options.models.listWorkflows(question);
+  async listWorkflows(question: QueryOf<'ListWorkflows'>): Promise<AnswerOf<'ListWorkflows'>> {
+    return (await this.options.lists.opened()).listWorkflows(question);
   }
 
   async getHistory({ tenantId, workflowId }: QueryOf<'GetWorkflowHistory'>): Promise<AnswerOf<'GetWorkflowHistory'>> {
@@ -70,7 +71,7 @@ export class QueryAnswers {
   }
 
   async listEvents({ tenantId, workflowId, after, limit }: QueryOf<'ListEvents'>): Promise<AnswerOf<'ListEvents'>> {
-    const size = Math.min(Math.max(1, limit), PAGE_MAX);
+    const size = pageSizeOf(limit);
     const { read } = this.options.pools;
     const head = await readHead(read);
     const stored =
@@ -87,7 +88,7 @@ export class QueryAnswers {
   }
 
   async listAgents({ tenantId }: QueryOf<'ListAgents'>): Promise<AnswerOf<'ListAgents'>> {
-    return { items: await this.options.models.listAgents(tenantId) };
+    return { items: await (await this.options.lists.opened()).listAgents(tenantId) };
   }
 
   /** Looked up before the tenant is known, so under the service role. */
@@ -101,9 +102,9 @@ export class QueryAnswers {
   }
 
   async getCounts({ tenantId }: QueryOf<'GetCounts'>): Promise<PlatformCounts> {
-    const { pools, models } = this.options;
+    const { pools, lists } = this.options;
     const [{ byStatus, openSteps }, head, epoch] = await Promise.all([
-      models.countWorkflows(tenantId),
+      lists.opened().then((models) => models.countWorkflows(tenantId)),
       readHead(pools.read),
       new PostgresEpochStore(pools.read).current(),
     ]);

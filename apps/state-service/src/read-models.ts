@@ -1,6 +1,7 @@
 import type { AgentProfile, AgentView, AgentId, StepStatus, TenantId, WorkflowStatus, WorkflowSummary } from '@taskmaster/contracts';
 import { instantOf, READER_ROLE } from '@taskmaster/event-log';
 import { DataSource, EntitySchema, type EntityManager } from 'typeorm';
+import { pageSizeOf } from './page-size.js';
 
 interface WorkflowRecord {
   stream: string;
@@ -77,7 +78,13 @@ export interface WorkflowPage {
   readonly nextCursor?: string;
 }
 
-export const PAGE_MAX = 500;
+export interface ReadModelsOptions {
+  readonly url: string;
+  readonly connections: number;
+  /** Whether connections may take the reading role, so that row-level security applies to them. */
+  readonly restricted: boolean;
+  readonly onError: (error: Error) => void;
+}
 
 /** Lists over the inline read models, each in a transaction that sees one tenant only. */
 export class ReadModels {
@@ -86,13 +93,7 @@ export class ReadModels {
     private readonly restricted: boolean,
   ) {}
 
-  /** `restricted`: whether connections may take the reading role, so that row-level security applies to them. */
-  static async connect(options: {
-    readonly url: string;
-    readonly connections: number;
-    readonly restricted: boolean;
-    readonly onError: (error: Error) => void;
-  }): Promise<ReadModels> {
+  static async connect(options: ReadModelsOptions): Promise<ReadModels> {
     const source = new DataSource({
       type: 'postgres',
       url: options.url,
@@ -111,7 +112,7 @@ export class ReadModels {
 
   listWorkflows({ tenantId, status, limit, cursor }: WorkflowPageQuestion): Promise<WorkflowPage> {
     return this.asTenant(tenantId, async (manager) => {
-      const size = Math.min(Math.max(1, limit), PAGE_MAX);
+      const size = pageSizeOf(limit);
       const query = manager.createQueryBuilder(workflows, 'w').where('w.tenant_id = :tenantId', { tenantId });
       if (status !== undefined) query.andWhere('w.status = :status', { status });
       const after = cursor === undefined ? undefined : parseCursor(cursor);

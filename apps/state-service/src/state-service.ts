@@ -17,8 +17,8 @@ import { issueBootstrapKey } from './bootstrap-key.js';
 import type { StateConfig } from './config.js';
 import { endedAmong } from './ended.js';
 import { CommandHandler } from './handle-command.js';
+import { Lists } from './lists.js';
 import { QueryAnswers } from './queries.js';
-import { ReadModels } from './read-models.js';
 import { Requirements } from './requirements.js';
 import { RelayWorker, type RelayWorkerOptions } from './relay.worker.js';
 import { SweepWorker } from './sweep.worker.js';
@@ -86,18 +86,18 @@ export async function openStateService(config: StateConfig, { connection, logger
     },
   });
   const relay: RelayWorker = relayOf({ config, connection, logger, onRegressed, pools, store, openWork, send, admission });
-  const models = await ReadModels.connect({
+  const lists = new Lists({
     url: config.DATABASE_READ_URL ?? config.DATABASE_URL,
     connections: Math.max(2, Math.round(config.DATABASE_POOL_SIZE * 0.3)),
     restricted: pools.restricted,
     onError,
   });
-  const queries = new QueryAnswers({ pools, store, openWork, loader: handler.loader, models, requirements, slotsMax, now });
+  const queries = new QueryAnswers({ pools, store, openWork, loader: handler.loader, lists, requirements, slotsMax, now });
   relay.start();
   const close = async (): Promise<void> => {
     await handler.idle();
     await relay.stop();
-    await models.close();
+    await lists.close();
     await pools.close();
   };
   await issueFirstKey(config, handler, logger);

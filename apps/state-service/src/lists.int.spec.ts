@@ -1,0 +1,39 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { TenantId } from '@taskmaster/contracts';
+import { freshDatabase, type FreshDatabase } from '@taskmaster/testing';
+import { Lists } from './lists.js';
+
+let database: FreshDatabase;
+beforeEach(async () => {
+  database = await freshDatabase();
+});
+afterEach(async () => {
+  await database.drop();
+});
+
+const listsAt = (url: string): Lists => new Lists({ url, connections: 1, restricted: true, onError: () => undefined });
+
+describe('the lists', () => {
+  it('are opened once, by the first question', async () => {
+    const lists = listsAt(database.url);
+    const [first, second] = await Promise.all([lists.opened(), lists.opened()]);
+    expect(second).toBe(first);
+    expect(await first.listAgents('default' as TenantId)).toEqual([]);
+    await lists.close();
+  });
+
+  it('are tried again by the next question when they could not be opened', async () => {
+    const gone = await database.copy();
+    await gone.drop();
+    const options = { url: gone.url, connections: 1, restricted: true, onError: () => undefined };
+    const lists = new Lists(options);
+    await expect(lists.opened()).rejects.toThrow();
+    options.url = database.url;
+    expect(await (await lists.opened()).listAgents('default' as TenantId)).toEqual([]);
+    await lists.close();
+  });
+
+  it('that were never asked for have nothing to close', async () => {
+    await expect(listsAt(database.url).close()).resolves.toBeUndefined();
+  });
+});
