@@ -53,13 +53,20 @@ export const SAFEGUARDS: readonly Safeguard[] = [
     edits: [
       edit(
         'libs/messaging/src/stream-inspection.ts',
-        "return upto < evidence.acknowledgedUpto ? lost('tail-lost') : { kind: 'intact', sequence, upto };",
-        "return { kind: 'intact', sequence, upto: evidence.head };",
+        "return upto < evidence.acknowledgedUpto ? lost('tail-lost') : { kind: 'intact', sequence, upto, uptoEvent };",
+        "return { kind: 'intact', sequence, upto: evidence.head, uptoEvent };",
       ),
     ],
     spec: 'libs/messaging/src/work-stream.int.spec.ts',
     title: 'resumes after the last message, also when the leader died between the parts of a read',
     because: /"resumeAfter": 60/,
+  },
+  {
+    name: 'the stream names the event that it covers the log up to',
+    edits: [edit('libs/messaging/src/stream-inspection.ts', 'await compareEvents(evidence, upto, uptoEvent);', '')],
+    spec: 'libs/messaging/src/work-stream.int.spec.ts',
+    title: 'stops when the log went backwards and has grown past its former end, which a message closed',
+    because: /Received promise resolved instead of rejected/,
   },
   {
     name: 'a new epoch tells of all open work again',

@@ -60,6 +60,7 @@ async function published(notices: readonly Notice[]): Promise<void> {
   };
   const source: WorkSource = {
     head: () => Promise.resolve(0),
+    eventAt: () => Promise.resolve(undefined),
     openWork: async function* () {
       yield await Promise.resolve([]);
     },

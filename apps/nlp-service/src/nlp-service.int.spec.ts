@@ -68,7 +68,7 @@ describe('the process of nlp-service with a real broker', () => {
     }
     // Open work is what a new epoch begins with, so the notice is in the stream before the service starts.
     work = new WorkStream(connection);
-    await work.open(epochs, { head: () => Promise.resolve(1), openWork });
+    await work.open(epochs, { head: () => Promise.resolve(1), eventAt: () => Promise.resolve(undefined), openWork });
   }, 60_000);
   afterAll(async () => {
     await work.close();

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { connectBroker, NatsCommandSender } from '@taskmaster/messaging';
 import { emptyDatabase, eventually, startBroker, type FreshDatabase, type TestBroker } from '@taskmaster/testing';
 import { endProcess, forkReplica, startReplicaProcess, type LogLine } from './testing/replica-process.js';
-import { request } from './testing/replica.js';
+import { openReplica, request } from './testing/replica.js';
 
 let database: FreshDatabase;
 let backup: FreshDatabase;
@@ -59,6 +59,16 @@ describe('a state-service whose database was restored from an older backup', () 
     await live(['a', 'b']);
     backup = await database.copy();
     await live(['c', 'd']);
+    await expectRefusal();
+  }, 60_000);
+
+  it('says so as well when the log has grown past its former end before anybody looked', async () => {
+    await live(['a', 'b']);
+    backup = await database.copy();
+    await live(['c']);
+    const writer = await openReplica(backup.url);
+    for (const name of ['e', 'f', 'g']) await writer.handler.handle(request(name));
+    await writer.close();
     await expectRefusal();
   }, 60_000);
 

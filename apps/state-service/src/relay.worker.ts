@@ -1,5 +1,14 @@
 import type { Notice } from '@taskmaster/contracts';
-import { noticeEventOf, noticesOf, Relay, type EventStore, type Leadership, type OpenWork, type WorkRange } from '@taskmaster/event-log';
+import {
+  nameOfEvent,
+  noticeEventOf,
+  noticesOf,
+  Relay,
+  type EventStore,
+  type Leadership,
+  type OpenWork,
+  type WorkRange,
+} from '@taskmaster/event-log';
 import { LogRegressed, systemTimers, WorkStreamLost, type EpochStore, type Timers, type WorkStream } from '@taskmaster/messaging';
 import { Alarm } from './alarm.js';
 import type { CommittedEvent } from './handle-command.js';
@@ -71,7 +80,7 @@ export class RelayWorker {
   offer(events: readonly CommittedEvent[]): void {
     const [first, last] = [events[0], events.at(-1)];
     if (this.relay === undefined || first === undefined || last === undefined) return;
-    this.relay.offer({ after: first.position - 1, upto: last.position, notices: noticesOf(events) });
+    this.relay.offer({ after: first.position - 1, upto: last.position, uptoEvent: nameOfEvent(last), notices: noticesOf(events) });
     this.work.ring();
   }
 
@@ -141,7 +150,11 @@ export class RelayWorker {
 
   private async open(): Promise<void> {
     const { store, stream, epochs, log } = this.options;
-    const opened = await stream.open(epochs, { head: () => store.head(), openWork: () => this.openWork() });
+    const opened = await stream.open(epochs, {
+      head: () => store.head(),
+      eventAt: async (position) => (await store.readAll(position - 1, 1)).map(nameOfEvent)[0],
+      openWork: () => this.openWork(),
+    });
     this.interrupted = false;
     log('relay leads', { epoch: opened.epoch, resumeAfter: opened.resumeAfter, redriven: opened.redriven });
     const relay: Relay = new Relay(

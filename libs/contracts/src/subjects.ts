@@ -35,6 +35,8 @@ export const QUEUE_GROUP_STATE = 'state-service';
 export const HEADER_EPOCH = 'Tm-Epoch';
 export const HEADER_AFTER = 'Tm-After';
 export const HEADER_UPTO = 'Tm-Upto';
+/** Names the event at that position, so that another one in its place is noticed. */
+export const HEADER_UPTO_EVENT = 'Tm-Upto-Event';
 
 /** What one user of the broker may publish and subscribe to; anything else is refused by the server. */
 export interface BrokerRights {

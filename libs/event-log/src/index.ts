@@ -15,4 +15,13 @@ export { ensureServiceLogin, type ServiceLogin } from './service-login.js';
 export { readSnapshots, writeSnapshot, type Snapshot } from './snapshots.js';
 export { PostgresEventStore, type EventStore } from './store.js';
 export { PostgresEpochStore, type EpochRow } from './epochs.js';
-export { noticeEventOf, noticesOf, Relay, RELAY_READ_MAX, type NoticeEvent, type RelayPorts, type WorkRange } from './relay.js';
+export {
+  nameOfEvent,
+  noticeEventOf,
+  noticesOf,
+  Relay,
+  RELAY_READ_MAX,
+  type NoticeEvent,
+  type RelayPorts,
+  type WorkRange,
+} from './relay.js';

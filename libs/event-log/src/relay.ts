@@ -63,10 +63,16 @@ export const noticeEventOf = (stored: StoredEvent): NoticeEvent => ({
   data: stored.type === 'StepReadied' ? JSON.parse(stored.dataText) : null,
 });
 
+/** Tells an event from another that took its position after the log went backwards: that one was decided at another time. */
+export const nameOfEvent = ({ stream, version, occurredAt }: Pick<StoredEvent, 'stream' | 'version' | 'occurredAt'>): string =>
+  `${stream}/${String(version)}/${occurredAt}`;
+
 /** A run of the log without a hole, and the notices in it. */
 export interface WorkRange {
   readonly after: number;
   readonly upto: number;
+  /** The name of the event at `upto`; absent when the run is empty. */
+  readonly uptoEvent?: string;
   readonly notices: readonly Notice[];
 }
 
@@ -140,7 +146,12 @@ export class Relay {
       this.known = this.position;
       return false;
     }
-    await this.publish({ after: this.position, upto: last.position, notices: noticesOf(events.map(noticeEventOf)) });
+    await this.publish({
+      after: this.position,
+      upto: last.position,
+      uptoEvent: nameOfEvent(last),
+      notices: noticesOf(events.map(noticeEventOf)),
+    });
     return ask && events.length === RELAY_READ_MAX;
   }
 

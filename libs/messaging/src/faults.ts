@@ -22,6 +22,11 @@ export class LogRegressed extends Fault {
     return new LogRegressed(`position ${String(published)} was published, but the log ends at ${String(head)}`);
   }
 
+  /** A position that was published with another event than the log has there. */
+  static otherwise(position: number, published: string, logged: string): LogRegressed {
+    return new LogRegressed(`position ${String(position)} was published as ${published}, but is ${logged} in the log`);
+  }
+
   /** An epoch that was begun and that the log does not remember. */
   static beforeEpoch(begun: number, known: number): LogRegressed {
     return new LogRegressed(`epoch ${String(begun)} of the work stream was begun, but the log only knows of ${String(known)}`);

@@ -1,4 +1,4 @@
-import { HEADER_AFTER, HEADER_EPOCH, HEADER_UPTO, workStreamOf } from '@taskmaster/contracts';
+import { HEADER_AFTER, HEADER_EPOCH, HEADER_UPTO, HEADER_UPTO_EVENT, workStreamOf } from '@taskmaster/contracts';
 import { headers, nuid, type Msg, type NatsConnection, type Subscription } from 'nats';
 import { inboxFor } from './broker.js';
 import { WorkStreamLost } from './faults.js';
@@ -32,6 +32,7 @@ export interface PublisherStart {
   readonly epoch: number;
   readonly sequence: number;
   readonly upto: number;
+  readonly uptoEvent: string;
 }
 
 /**
@@ -51,6 +52,7 @@ export class FencedPublisher {
   #waiting: (() => void)[] = [];
   #sequence: number;
   #upto: number;
+  #uptoEvent: string;
   #ackedSequence: number;
   #ackedUpto: number;
   #lost: WorkStreamLost | undefined;
@@ -65,6 +67,7 @@ export class FencedPublisher {
     this.#epoch = start.epoch;
     this.#sequence = this.#ackedSequence = start.sequence;
     this.#upto = this.#ackedUpto = start.upto;
+    this.#uptoEvent = start.uptoEvent;
     this.#inbox = inboxFor(connection);
     this.#subscription = connection.subscribe(`${this.#inbox}.*`, { callback: (error, message) => this.#onReply(error, message) });
     this.#endWatch = timers.every(ACK_CHECK_MS, () => this.#onTick());
@@ -91,8 +94,8 @@ export class FencedPublisher {
     return this.#sent.length;
   }
 
-  /** Sends one message as the next of the stream, waiting while the window is full. `upto` equals `this.upto` for a part. @throws WorkStreamLost */
-  async publish({ subject, payload }: PackedMessage, upto: number): Promise<void> {
+  /** Sends one message as the next of the stream, waiting while the window is full. A part covers no more than the one before. @throws WorkStreamLost */
+  async publish({ subject, payload }: PackedMessage, upto = this.#upto, uptoEvent = this.#uptoEvent): Promise<void> {
     while (this.#lost === undefined && this.#sent.length >= PUBLISHES_IN_FLIGHT_MAX) await this.#change();
     if (this.#lost !== undefined) throw this.#lost;
     const head = headers();
@@ -104,8 +107,10 @@ export class FencedPublisher {
     head.set(HEADER_EPOCH, String(this.#epoch));
     head.set(HEADER_AFTER, String(this.#upto));
     head.set(HEADER_UPTO, String(upto));
+    if (uptoEvent !== '') head.set(HEADER_UPTO_EVENT, uptoEvent);
     this.#sequence += 1;
     this.#upto = upto;
+    this.#uptoEvent = uptoEvent;
     this.#sent.push({ sequence: this.#sequence, upto, sentAt: this.timers.now() });
     try {
       this.connection.publish(subject, payload, { headers: head, reply: `${this.#inbox}.${String(this.#sequence)}` });

@@ -24,7 +24,12 @@ export class InMemoryLog implements EpochStore, WorkSource {
 
   read(after: number, limit = Number.POSITIVE_INFINITY): WorkRead {
     const notices = this.#notices.slice(after, after + limit);
-    return { after, upto: after + notices.length, notices };
+    const last = notices.at(-1);
+    return { after, upto: after + notices.length, notices, ...(last === undefined ? {} : { uptoEvent: last.eventId }) };
+  }
+
+  eventAt(position: number): Promise<string | undefined> {
+    return Promise.resolve(this.#notices[position - 1]?.eventId);
   }
 
   current(): Promise<EpochRecord> {

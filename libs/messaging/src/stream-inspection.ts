@@ -1,4 +1,4 @@
-import { CONSUMERS, HEADER_EPOCH, HEADER_UPTO, workStreamOf } from '@taskmaster/contracts';
+import { CONSUMERS, HEADER_EPOCH, HEADER_UPTO, HEADER_UPTO_EVENT, workStreamOf } from '@taskmaster/contracts';
 import type { JetStreamManager } from 'nats';
 import { LogRegressed } from './faults.js';
 import { absentAsUndefined } from './topology.js';
@@ -12,13 +12,16 @@ export interface Evidence {
   readonly head: number;
   /** Reads the end of the log again: it may have grown, and another leader published that, while the stream was looked at. */
   readonly headNow: () => Promise<number>;
+  /** The name of the event at a position of the log. */
+  readonly eventAt: (position: number) => Promise<string | undefined>;
 }
 
 export const STREAM_LOSSES = ['stream-missing', 'hole', 'last-message-missing', 'not-ours', 'consumer-ahead', 'tail-lost'] as const;
 export type StreamLoss = (typeof STREAM_LOSSES)[number];
 
 export type Inspection =
-  { readonly kind: 'intact'; readonly sequence: number; readonly upto: number } | { readonly kind: 'lost'; readonly loss: StreamLoss };
+  | { readonly kind: 'intact'; readonly sequence: number; readonly upto: number; readonly uptoEvent: string }
+  | { readonly kind: 'lost'; readonly loss: StreamLoss };
 
 const lost = (loss: StreamLoss): Inspection => ({ kind: 'lost', loss });
 
@@ -29,7 +32,8 @@ export async function inspectStream(manager: JetStreamManager, evidence: Evidenc
   const state = (await absentAsUndefined(manager.streams.info(stream)))?.state;
   if (state === undefined) return lost('stream-missing');
   if (await isConsumerAhead(manager, stream, state.last_seq)) return lost('consumer-ahead');
-  if (state.last_seq === 0) return evidence.acknowledgedUpto > 0 ? lost('tail-lost') : { kind: 'intact', sequence: 0, upto: 0 };
+  if (state.last_seq === 0)
+    return evidence.acknowledgedUpto > 0 ? lost('tail-lost') : { kind: 'intact', sequence: 0, upto: 0, uptoEvent: '' };
   if (state.messages === 0) return lost('last-message-missing');
   if (state.messages !== state.last_seq - state.first_seq + 1) return lost('hole');
   return inspectLastMessage(manager, evidence, state.last_seq);
@@ -42,7 +46,16 @@ async function inspectLastMessage(manager: JetStreamManager, evidence: Evidence,
   if (!Number.isSafeInteger(upto) || Number(last.header.get(HEADER_EPOCH)) !== evidence.epoch) return lost('not-ours');
   const head = upto > evidence.head ? await evidence.headNow() : evidence.head;
   if (upto > head) throw LogRegressed.at(upto, head);
-  return upto < evidence.acknowledgedUpto ? lost('tail-lost') : { kind: 'intact', sequence, upto };
+  const uptoEvent = last.header.get(HEADER_UPTO_EVENT);
+  await compareEvents(evidence, upto, uptoEvent);
+  return upto < evidence.acknowledgedUpto ? lost('tail-lost') : { kind: 'intact', sequence, upto, uptoEvent };
+}
+
+/** A log that was restored and has grown past its former end has other events where its stream was published from. */
+async function compareEvents({ eventAt }: Evidence, upto: number, published: string): Promise<void> {
+  if (published === '') return;
+  const logged = (await eventAt(upto)) ?? 'absent';
+  if (logged !== published) throw LogRegressed.otherwise(upto, published, logged);
 }
 
 async function isConsumerAhead(manager: JetStreamManager, stream: string, lastSequence: number): Promise<boolean> {

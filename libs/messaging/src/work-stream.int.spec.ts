@@ -130,7 +130,10 @@ describe('WorkStream', () => {
       return seen;
     };
     const work = new WorkStream(connection);
-    expect(await work.open(log, { head, openWork: () => log.openWork() })).toEqual({ epoch: 1, resumeAfter: 3 });
+    expect(await work.open(log, { head, eventAt: (position) => log.eventAt(position), openWork: () => log.openWork() })).toEqual({
+      epoch: 1,
+      resumeAfter: 3,
+    });
     await other.close();
     await work.close();
   });
@@ -252,6 +255,24 @@ describe('WorkStream', () => {
     await publishRest(work, 0);
     await work.close();
     log.truncate(3);
+    await expect(new WorkStream(connection).open(log, log)).rejects.toBeInstanceOf(LogRegressed);
+  });
+
+  it.each([
+    ['a message', false],
+    ['a marker', true],
+  ])('stops when the log went backwards and has grown past its former end, which %s closed', async (_what, isMarker) => {
+    const work = new WorkStream(connection);
+    if (!isMarker) await work.open(log, log);
+    log.append(...notices(1, 5));
+    if (isMarker) await work.open(log, log);
+    else await publishRest(work, 0);
+    await work.close();
+    const again = new WorkStream(connection);
+    expect(await again.open(log, log)).toEqual({ epoch: 1, resumeAfter: 5 });
+    await again.close();
+    log.truncate(3);
+    log.append(...notices(11, 9));
     await expect(new WorkStream(connection).open(log, log)).rejects.toBeInstanceOf(LogRegressed);
   });
 

@@ -27,6 +27,8 @@ export interface EpochStore {
 export interface WorkSource {
   /** The last position of the log. */
   head(): Promise<number>;
+  /** The name of the event at a position; undefined when the log does not reach that far. */
+  eventAt(position: number): Promise<string | undefined>;
   /** Every notice that is still to be answered, in pages. Read after `head`, so it covers at least that. */
   openWork(): AsyncIterable<readonly Notice[]>;
 }
@@ -35,6 +37,8 @@ export interface WorkSource {
 export interface WorkRead {
   readonly after: number;
   readonly upto: number;
+  /** The name of the event at `upto`; absent when the read is empty. */
+  readonly uptoEvent?: string;
   readonly notices: readonly Notice[];
 }
 
@@ -66,6 +70,7 @@ export class WorkStream {
   #epoch = 0;
   /** The end of the last read handed in; ahead of the publisher's `upto` while reads hold no notices. */
   #read = 0;
+  #readEvent = '';
   #quietSince: number | undefined;
   #purgedAt: number;
   #evidenceAt = 0;
@@ -92,10 +97,14 @@ export class WorkStream {
       const record = await epochs.current();
       const head = await source.head();
       const acknowledgedUpto = Math.max(record.acknowledgedUpto, remembered.epoch === record.epoch ? remembered.upto : 0);
-      const found = await inspectStream(manager, { epoch: record.epoch, acknowledgedUpto, head, headNow: () => source.head() });
+      const found = await inspectStream(manager, {
+        ...{ epoch: record.epoch, acknowledgedUpto, head },
+        headNow: () => source.head(),
+        eventAt: (position) => source.eventAt(position),
+      });
       if (found.kind === 'lost') return await this.#startEpoch(record.epoch, source, found.loss);
       await ensureTopology(manager, record.epoch, this.settings);
-      this.#startPublisher({ epoch: record.epoch, sequence: found.sequence, upto: found.upto });
+      this.#startPublisher({ ...found, epoch: record.epoch });
       if (found.upto === 0 && head > 0) return await this.#redrive(source, 'no-marker');
       return { epoch: record.epoch, resumeAfter: found.upto };
     } catch (error) {
@@ -112,18 +121,18 @@ export class WorkStream {
     const publisher = this.#opened();
     if (read.after !== this.#read) throw new RangeError(`the read starts after ${String(read.after)}, not ${String(this.#read)}`);
     this.#read = read.upto;
+    this.#readEvent = read.uptoEvent ?? this.#readEvent;
     const messages = packNotices(read.notices);
     if (messages.length === 0) {
       this.#quietSince ??= this.timers.now();
       return;
     }
     this.#quietSince = undefined;
-    const last = messages.length - 1;
-    for (let index = 0; index <= last; index += 1) {
+    const last = messages.at(-1);
+    for (const message of messages) {
       if (this.onPoint !== undefined) await this.onPoint('before-publish');
-      const message = messages[index];
-      if (message !== undefined) await publisher.publish(message, index === last ? read.upto : publisher.upto);
-      if (this.onPoint !== undefined && index < last) await this.onPoint('after-part');
+      await (message === last ? publisher.publish(message, read.upto, this.#readEvent) : publisher.publish(message));
+      if (this.onPoint !== undefined && message !== last) await this.onPoint('after-part');
     }
   }
 
@@ -155,7 +164,7 @@ export class WorkStream {
       if (state.last_seq > publisher.sequence) throw new WorkStreamLost('somebody else extended it');
       if (this.#quietSince !== undefined && this.timers.now() - this.#quietSince >= QUIET_MS && this.#read > publisher.upto) {
         this.#quietSince = undefined;
-        await publisher.publish(MARKER, this.#read);
+        await publisher.publish(MARKER, this.#read, this.#readEvent);
       }
       if (this.timers.now() - this.#purgedAt >= PURGE_INTERVAL_MS) await this.purge();
     } catch (error) {
@@ -192,6 +201,7 @@ export class WorkStream {
   #startPublisher(start: PublisherStart): FencedPublisher {
     this.#epoch = start.epoch;
     this.#read = start.upto;
+    this.#readEvent = start.uptoEvent;
     this.#quietSince = undefined;
     this.#publisher = new FencedPublisher(this.connection, start, (upto) => this.#onAcknowledged(upto), this.timers);
     return this.#publisher;
@@ -211,7 +221,7 @@ export class WorkStream {
     await ensureTopology(manager, epoch, this.settings);
     await this.onPoint?.('stream-created');
     // Whoever else starts this epoch is refused by the fence from the first message on.
-    this.#startPublisher({ epoch, sequence: 0, upto: 0 });
+    this.#startPublisher({ epoch, sequence: 0, upto: 0, uptoEvent: '' });
     return this.#redrive(source, loss);
   }
 
@@ -232,9 +242,11 @@ export class WorkStream {
       for (const message of packNotices(notices)) await publisher.publish(message, 0);
     }
     await this.onPoint?.('work-redriven');
-    await publisher.publish(MARKER, head);
+    const headEvent = head === 0 ? '' : ((await source.eventAt(head)) ?? '');
+    await publisher.publish(MARKER, head, headEvent);
     await publisher.flush();
     this.#read = head;
+    this.#readEvent = headEvent;
     return { epoch: this.#epoch, resumeAfter: head, redriven };
   }
 
