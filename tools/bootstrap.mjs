@@ -213,6 +213,8 @@ async function build() {
     const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
     const { code } = await run(process.execPath, [tsc, '-b', ...projects().map((path) => join(path, 'tsconfig.lib.json'))]);
     if (code !== 0) throw new Refusal('The build failed: the compiler says why above. Nothing was started.');
+    const bundled = await run(process.execPath, [join(ROOT, 'tools', 'bundle.mjs')]);
+    if (bundled.code !== 0) throw new Refusal('The build failed: the services could not be bundled, see above. Nothing was started.');
     mkdirSync(dirname(STAMP), { recursive: true });
     writeFileSync(STAMP, sources);
     say(`built in ${((Date.now() - begin) / 1000).toFixed(0)} s`);

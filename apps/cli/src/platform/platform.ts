@@ -25,6 +25,7 @@ import { PlatformFault } from './platform-fault.js';
 import { simulatedAgentVariables, variablesOf, workspacesDirectory } from './service-variables.js';
 import { useNats, usePostgres, type UsedBroker, type UsedServer } from './servers.js';
 import type { Platform, PlatformEnd, PlatformProcess } from './running-platform.js';
+import { programOf } from './program.js';
 import { SERVICE_NAMES, mainFileOf, migrationFileOf, namesRealAgent, visibleTo, type ServiceName } from './services.js';
 import { endLeftServices, readRecord, writeRecord } from './state-file.js';
 import { superviseService, type SupervisedService, type Supervision } from './supervised-service.js';
@@ -235,7 +236,7 @@ class PlatformBuilder {
       {
         service,
         name,
-        mainFile: mainFileOf(this.home, service),
+        mainFile: this.options.watch === true ? mainFileOf(this.home, service) : await programOf(this.home, service),
         env: { ...visibleTo(service, this.options.env), ...env, ...this.options.variables?.[service] },
         workingDirectory: this.data,
         logFile: join(this.logs, `${name}.log`),
