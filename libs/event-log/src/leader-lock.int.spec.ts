@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -15,6 +16,7 @@ const LIBRARY = pathToFileURL(join(import.meta.dirname, '..', 'dist', 'index.js'
 
 let database: FreshDatabase;
 let leaders: Leadership[] = [];
+let lines: Line[] = [];
 
 beforeEach(async () => {
   database = await freshDatabase();
@@ -23,6 +25,8 @@ beforeEach(async () => {
 afterEach(async () => {
   await Promise.all(leaders.map((leader) => leader.release()));
   leaders = [];
+  for (const line of lines) line.close();
+  lines = [];
   await database.drop();
 });
 
@@ -40,6 +44,47 @@ async function asOwner<T extends pg.QueryResultRow>(text: string): Promise<reado
   } finally {
     await owner.end();
   }
+}
+
+/** Long enough to connect on a busy machine. */
+const LIMIT_MS = 2_000;
+
+interface Line {
+  readonly url: string;
+  hold(): void;
+  close(): void;
+}
+
+/** A way to the database that can be held: its ends stay connected and hear nothing more. */
+async function openLine(url: string): Promise<Line> {
+  const { port, hostname } = new URL(url);
+  const sockets: Socket[] = [];
+  const server = createServer((client) => {
+    const there = connect(Number(port), hostname);
+    for (const socket of [client, there]) {
+      socket.on('error', () => undefined);
+      sockets.push(socket);
+    }
+    if (!isHeld) client.pipe(there).pipe(client);
+  });
+  let isHeld = false;
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const held = new URL(url);
+  held.host = `127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+  const line: Line = {
+    url: held.href,
+    hold: () => {
+      isHeld = true;
+      for (const socket of sockets) socket.unpipe().pause();
+    },
+    close: () => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+  lines.push(line);
+  return line;
 }
 
 const END_LEADERS =
@@ -63,6 +108,24 @@ describe('leading', () => {
     await first?.lost;
     expect(await first?.check()).toBe(false);
     expect(await eventually(() => lead(), { what: 'the next leader' })).toBeDefined();
+  });
+
+  it('ends when the database is connected and does not answer, within the limit, and can be given up', async () => {
+    const line = await openLine(database.url);
+    const first = await tryLead(line.url, 1, undefined, LIMIT_MS);
+    expect(await first?.check()).toBe(true);
+    line.hold();
+    expect(await first?.check()).toBe(false);
+    await first?.lost;
+    await first?.release();
+    line.close();
+    expect(await eventually(() => lead(), { what: 'the next leader' })).toBeDefined();
+  });
+
+  it('is not possible while the database takes the connection and says nothing', async () => {
+    const line = await openLine(database.url);
+    line.hold();
+    expect(await tryLead(line.url, 1, undefined, LIMIT_MS)).toBeUndefined();
   });
 
   it('ends with its process, also by kill -9', async () => {

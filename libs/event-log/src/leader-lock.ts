@@ -3,11 +3,13 @@ import pg from 'pg';
 /** Held while this process leads. `lost` settles when the session that holds the lock is gone. */
 export interface Leadership {
   readonly lost: Promise<void>;
-  /** Asks the server whether the session still lives; a dead connection counts as lost. */
+  /** Asks the server whether the session still lives; a dead connection and one without an answer in time count as lost. */
   check(): Promise<boolean>;
   release(): Promise<void>;
 }
 
+/** A database that is connected and silent for so long is as good as gone: whoever leads could neither sweep nor give up. */
+const ANSWER_MS_MAX = 5_000;
 const LEADER_LOCK_CLASS = 7_236_532;
 
 /**
@@ -15,10 +17,18 @@ const LEADER_LOCK_CLASS = 7_236_532;
  * paused leader that wakes up may still act, so what it does must be fenced elsewhere (the stream's expected sequence).
  * `onCommit` is told of appends by any process, with the backend that made them.
  */
-export async function tryLead(url: string, purpose: number, onCommit?: (byBackend: number) => void): Promise<Leadership | undefined> {
+export async function tryLead(
+  url: string,
+  purpose: number,
+  onCommit?: (byBackend: number) => void,
+  answerMsMax = ANSWER_MS_MAX,
+): Promise<Leadership | undefined> {
   // The name tells an operator, and the torture test, which process it is that leads.
   const application_name = `taskmaster leader ${String(process.pid)}`;
-  const client = new pg.Client({ connectionString: url, keepAlive: true, connectionTimeoutMillis: 5000, application_name });
+  const client = new pg.Client({
+    ...{ connectionString: url, keepAlive: true, application_name },
+    ...{ connectionTimeoutMillis: answerMsMax, query_timeout: answerMsMax },
+  });
   let settle: () => void = () => undefined;
   const lost = new Promise<void>((resolve) => {
     settle = resolve;
