@@ -35,6 +35,7 @@ interface Remembered {
 /** Looks presented API keys up by the SHA-256 of their text, and remembers the answers briefly. */
 export class KeyRing {
   private readonly remembered = new Map<string, Remembered>();
+  private readonly asked = new Map<string, Promise<Identity | null>>();
 
   constructor(
     private readonly asker: QueryAsker,
@@ -49,9 +50,16 @@ export class KeyRing {
     return entry.identity;
   }
 
-  /** @throws StateUnavailable */
-  async find(key: string): Promise<Identity | null> {
+  /** Requests with one key that come together ask once. @throws StateUnavailable */
+  find(key: string): Promise<Identity | null> {
     const digest = hash('sha256', key, 'buffer');
+    const name = digest.toString('base64');
+    const asked = this.asked.get(name) ?? this.ask(digest).finally(() => this.asked.delete(name));
+    this.asked.set(name, asked);
+    return asked;
+  }
+
+  private async ask(digest: Buffer): Promise<Identity | null> {
     const view = await this.asker.ask('FindApiKey', { hash: digest.toString('hex') });
     const identity = view === null ? null : identityOf(view);
     this.remember(digest, identity);
