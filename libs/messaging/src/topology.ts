@@ -21,8 +21,8 @@ export interface StreamSettings {
 }
 export const STREAM_SETTINGS_DEFAULT: StreamSettings = { replicas: 1, bytesMax: 256 * 1024 * 1024 };
 
-/** How long a consumer may be silent about a message before it is delivered again. */
-export const ACK_WAIT_MS = 1_000;
+/** How long a consumer may be silent about a message before it is delivered again: what a worker held that died waits this long. */
+export const ACK_WAIT_MS = 500;
 /** Messages of one consumer that may be unanswered; delivery stops there. */
 export const ACK_PENDING_MAX = 2_048;
 /** The least that a server takes. Message ids are there for the next message to name, not for the server to remember. */
@@ -56,7 +56,10 @@ const consumerConfig = ({ name, group }: (typeof CONSUMERS)[number]) =>
     max_ack_pending: ACK_PENDING_MAX,
   }) satisfies Partial<ConsumerConfig>;
 
-/** Creates the stream of an epoch and its consumers, or finds them as they should be; how many copies there are may change. @throws TopologyDiffers */
+/**
+ * Creates the stream of an epoch and its consumers, or finds them as they should be; how many copies there are and the wait for an
+ * acknowledgement may change. @throws TopologyDiffers
+ */
 export async function ensureTopology(manager: JetStreamManager, epoch: number, settings: StreamSettings): Promise<void> {
   const wanted = streamConfig(epoch, settings);
   const existing = await absentAsUndefined(manager.streams.info(wanted.name));
@@ -67,7 +70,12 @@ export async function ensureTopology(manager: JetStreamManager, epoch: number, s
   for (const consumer of CONSUMERS) {
     const config = consumerConfig(consumer);
     const found = await absentAsUndefined(manager.consumers.info(wanted.name, consumer.name));
-    const { config: effective } = found ?? (await manager.consumers.add(wanted.name, config));
+    const made = found ?? (await manager.consumers.add(wanted.name, config));
+    // An earlier version may have given it another patience; that may change while it is used.
+    const isPatient = made.config.ack_wait === config.ack_wait;
+    const { config: effective } = isPatient
+      ? made
+      : await manager.consumers.update(wanted.name, consumer.name, { ...made.config, ack_wait: config.ack_wait });
     compare(`consumer ${consumer.name}`, config, effective);
   }
 }

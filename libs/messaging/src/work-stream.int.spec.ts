@@ -330,7 +330,20 @@ describe('ensureTopology', () => {
   it('gives every consumer explicit limits in the right unit, and refuses a stream with other limits', async () => {
     await ensureTopology(manager, 7, STREAM_SETTINGS_DEFAULT);
     const { config } = await manager.consumers.info(workStreamOf(7), CONSUMERS[0].name);
-    expect(config).toMatchObject({ ack_wait: 1_000_000_000, max_deliver: -1, max_ack_pending: 2048, ack_policy: 'explicit' });
+    expect(config).toMatchObject({ ack_wait: 500_000_000, max_deliver: -1, max_ack_pending: 2048, ack_policy: 'explicit' });
     await expect(ensureTopology(manager, 7, { ...STREAM_SETTINGS_DEFAULT, bytesMax: 1_000_000 })).rejects.toThrow(TopologyDiffers);
+  });
+
+  it('gives a consumer of an earlier version the patience of this one, and keeps what it had acknowledged', async () => {
+    await ensureTopology(manager, 8, STREAM_SETTINGS_DEFAULT);
+    const [{ name }] = CONSUMERS;
+    const { config } = await manager.consumers.info(workStreamOf(8), name);
+    await manager.consumers.update(workStreamOf(8), name, { ...config, ack_wait: 1_000_000_000 });
+    const before = await manager.consumers.info(workStreamOf(8), name);
+    expect(before.config.ack_wait).toBe(1_000_000_000);
+    await ensureTopology(manager, 8, STREAM_SETTINGS_DEFAULT);
+    const after = await manager.consumers.info(workStreamOf(8), name);
+    expect(after.config).toEqual({ ...config, ack_wait: 500_000_000 });
+    expect([after.created, after.ack_floor]).toEqual([before.created, before.ack_floor]);
   });
 });
