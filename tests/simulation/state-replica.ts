@@ -39,7 +39,7 @@ export function startReplica(parts: ReplicaParts, change: ReplicaChange = {}): v
     clock: life.clock,
     soon: timers.soon,
     leads: () => relay.leads,
-    onCommitted: (events) => relay.offer(events),
+    onCommitted: (commit) => relay.offer(commit),
     onQuotas: (quotas) => {
       if (change.admits !== false) admission.onQuotas(quotas);
     },

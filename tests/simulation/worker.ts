@@ -14,7 +14,7 @@ import {
   type Work,
 } from '@taskmaster/agent-coordinator';
 import type { AgentId, Assignment, Notice, NoticeHandler, NoticeOutcome } from '@taskmaster/contracts';
-import { NatsCommandSender, NatsQueryAsker, NatsStrategy } from '@taskmaster/messaging';
+import { NatsCommandSender, NatsQueryAsker, NatsStrategy, type OwnWork } from '@taskmaster/messaging';
 import type { SeededRandom } from '@taskmaster/testing';
 import type { NatsConnection } from 'nats';
 import type { Life } from './life.js';
@@ -65,10 +65,11 @@ export const AGENTS = ['agent-a', 'agent-b'] as const;
 /** Wires one agent-coordinator from the product's own parts; only the work itself is simulated. */
 export function startWorker(parts: WorkerParts, change: WorkerChange = {}): void {
   const { life, connection } = parts;
-  const c = change.coordinator?.(coordinatorOf(parts), parts) ?? coordinatorOf(parts);
+  const own: OwnWork = { groups: ['command'], begin: (notice) => strategy.begin(notice) };
+  const c = change.coordinator?.(coordinatorOf(parts, own), parts) ?? coordinatorOf(parts, own);
   const handle = (notice: Notice): Promise<NoticeOutcome> => react(c, notice, parts);
   const handler = change.notice?.(handle, parts) ?? handle;
-  const strategy = new NatsStrategy({
+  const strategy: NatsStrategy = new NatsStrategy({
     connection,
     timers: life.timers,
     maxConcurrent: 8,
@@ -91,7 +92,7 @@ export function startWorker(parts: WorkerParts, change: WorkerChange = {}): void
   begin();
 }
 
-function coordinatorOf({ life, connection, sessions, note }: WorkerParts): Coordinator {
+function coordinatorOf({ life, connection, sessions, note }: WorkerParts, own: OwnWork): Coordinator {
   const { timers, name: holder } = life;
   const asker = new NatsQueryAsker(connection, timers);
   const onFault = (what: string): void => note(what);
@@ -104,7 +105,7 @@ function coordinatorOf({ life, connection, sessions, note }: WorkerParts): Coord
   const desk = { workspaces: { pathOf: () => '', removeEmpty: () => Promise.resolve() } };
   return {
     asker,
-    reporter: new StepReporter(new NatsCommandSender(connection, timers), holder, LEASE_MS),
+    reporter: new StepReporter(new NatsCommandSender(connection, timers, own), holder, LEASE_MS),
     held: new HeldAttempts(asker, { holder, leaseMs: LEASE_MS, onFault, timers }),
     // Steps of a simulation need no repository, so of the desk only an empty room is asked for.
     sessions: disk as unknown as Coordinator['sessions'],

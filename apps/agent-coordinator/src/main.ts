@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
-import { connectBroker, NatsCommandSender, NatsQueryAsker, NatsStrategy } from '@taskmaster/messaging';
+import { connectBroker, NatsCommandSender, NatsQueryAsker, NatsStrategy, systemTimers } from '@taskmaster/messaging';
 import { announceReady, createLogger, frameworkLogger, onShutdown, sayWhyItEnds } from '@taskmaster/service-kit';
 import { readConfig } from './config.js';
 import { CoordinatorModule } from './coordinator.module.js';
@@ -12,11 +12,11 @@ const config = readConfig(process.env);
 const logger = createLogger({ service, level: config.LOG_LEVEL });
 const connection = await connectBroker({ url: config.NATS_URL, name: service });
 const running = await createCoordinator(config, {
-  sender: new NatsCommandSender(connection),
+  sender: new NatsCommandSender(connection, systemTimers, { groups: ['command'], begin: (notice) => strategy.begin(notice) }),
   asker: new NatsQueryAsker(connection),
   logger,
 });
-const strategy = new NatsStrategy({
+const strategy: NatsStrategy = new NatsStrategy({
   connection,
   onPoison: running.failPoison,
   onFailure: (what, error) => {

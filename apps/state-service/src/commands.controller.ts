@@ -1,10 +1,14 @@
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
-import { SUBJECT_COMMANDS, type CommandEnvelope, type CommandReply } from '@taskmaster/contracts';
+import { kindGroupOf, SUBJECT_COMMANDS, type CommandEnvelope, type CommandReply, type Notice } from '@taskmaster/contracts';
 import type { Answer } from './decide-stream.js';
-import { commandsOf, parseEnvelope } from './envelopes.js';
+import { commandsOf, parseEnvelope, worksOf } from './envelopes.js';
 import { CommandHandler } from './handle-command.js';
 import { isLongRequest, Requirements } from './requirements.js';
+
+/** Notices that an answer carries ahead of their messages, and the longest text of an event that becomes one: an answer stays small. */
+const AHEAD_MAX = 64;
+const AHEAD_LENGTH_MAX = 2_048;
 
 /** The door for commands: answers in the order of the commands. */
 @Controller()
@@ -16,13 +20,21 @@ export class CommandsController {
 
   @MessagePattern(SUBJECT_COMMANDS)
   async handle(@Payload() request: unknown): Promise<CommandReply> {
+    const works = worksOf(request);
+    const ahead: Notice[] = [];
+    const onReadied = (notice: Notice, length: number): void => {
+      if (ahead.length < AHEAD_MAX && length <= AHEAD_LENGTH_MAX && works.includes(kindGroupOf(notice.kind))) ahead.push(notice);
+    };
     const answers = commandsOf(request).map((value) => {
       const parsed = parseEnvelope(value);
       if ('refusal' in parsed) return Promise.resolve(parsed.refusal);
       const { envelope } = parsed;
-      return isLongRequest(envelope) ? this.handleLong(envelope) : this.handler.handle(envelope);
+      return isLongRequest(envelope)
+        ? this.handleLong(envelope)
+        : this.handler.handle(envelope, works.length === 0 ? undefined : onReadied);
     });
-    return { answers: await Promise.all(answers) };
+    const settled = await Promise.all(answers);
+    return ahead.length === 0 ? { answers: settled } : { answers: settled, ahead };
   }
 
   /** The text is stored before the request is decided: a request that is recorded never refers to nothing. */

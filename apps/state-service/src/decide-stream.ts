@@ -6,6 +6,7 @@ import {
   type CommandAnswer,
   type CommandEnvelope,
   type DomainEvent,
+  type Notice,
   type StreamId,
   type TenantId,
   type Timestamp,
@@ -34,10 +35,15 @@ import { factOf, type Entry } from './entry.js';
 
 export type Answer = CommandAnswer | { readonly outcome: 'fault'; readonly detail: string };
 
+/** Told of a notice, and of the length of its event's text. */
+export type OnReadied = (notice: Notice, length: number) => void;
+
 /** A command on its way through the handler. */
 export interface Pending {
   readonly envelope: CommandEnvelope;
   readonly answer: (answer: Answer) => void;
+  /** Told, before the answer is, of what the command's stream made ready. */
+  readonly onReadied?: OnReadied | undefined;
   /** Set when the append function found the tenant's slots taken. */
   slotTaken: boolean;
   /** Set when it found the agent at its limit. */

@@ -1,10 +1,9 @@
 import { idOf, type EndedWorkflow, type StreamId, type WorkflowId } from '@taskmaster/contracts';
 import { viewOfWorkflow, type Workflow } from '@taskmaster/workflow';
-import type { Entry } from './entry.js';
-import type { CommittedEvent } from './handle-command.js';
+import type { Commit } from './handle-command.js';
 
 /** The workflows that a commit ended, each as whoever waits for it wants to see it: so nobody has to ask. */
-export function endedAmong(events: readonly CommittedEvent[], after: ReadonlyMap<StreamId, Entry>): readonly EndedWorkflow[] {
+export function endedAmong({ events, after }: Commit): readonly EndedWorkflow[] {
   const ended: EndedWorkflow[] = [];
   for (const { type, stream, tenantId } of events) {
     if (type !== 'WorkflowEnded') continue;

@@ -64,6 +64,12 @@ function commandFault(command: unknown, stream: CommandEnvelope['stream']): stri
 const categoryFault = (type: CommandType, stream: CommandEnvelope['stream']): string | undefined =>
   categoryOf(stream) === CATEGORY_OF_COMMAND[type] ? undefined : `${type} is not for the stream ${stream}`;
 
+/** The groups whose work the sender of a request does. */
+export function worksOf(request: unknown): readonly unknown[] {
+  const works = isJsonObject(request) ? request.works : undefined;
+  return Array.isArray(works) ? works : [];
+}
+
 /** The commands of a request. @throws SyntaxError, which the transport names malformed, when there are none or too many */
 export function commandsOf(request: unknown): readonly unknown[] {
   const commands = isJsonObject(request) ? request.commands : undefined;

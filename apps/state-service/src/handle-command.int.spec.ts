@@ -125,7 +125,7 @@ describe('slots', () => {
     const small = await openReplica(database.url, {
       slotsMax: limit,
       onQuotas: (quotas) => admission.onQuotas(quotas),
-      onCommitted: (events) => {
+      onCommitted: ({ events }) => {
         for (const { type, stream } of events) if (type === 'WorkflowAdmitted') admitted.push(stream);
       },
     });

@@ -4,13 +4,30 @@ import {
   type CommandAnswer,
   type CommandEnvelope,
   type DomainEvent,
+  type Notice,
   type StreamId,
   type TenantId,
   type Timestamp,
 } from '@taskmaster/contracts';
-import { Batcher, tenantQuotaKey, type EarlierAnswer, type EventStore, type GroupOutcome, type QuotaCount } from '@taskmaster/event-log';
+import {
+  Batcher,
+  noticesOf,
+  tenantQuotaKey,
+  type EarlierAnswer,
+  type EventStore,
+  type GroupOutcome,
+  type QuotaCount,
+} from '@taskmaster/event-log';
 import type { Agent } from '@taskmaster/workflow';
-import { agentKeyOf, decideStream, type Answer, type DecidedStream, type DecidingContext, type Pending } from './decide-stream.js';
+import {
+  agentKeyOf,
+  decideStream,
+  type Answer,
+  type DecidedStream,
+  type DecidingContext,
+  type OnReadied,
+  type Pending,
+} from './decide-stream.js';
 import { absentEntry, type Entry } from './entry.js';
 import { StreamLoader } from './stream-loader.js';
 
@@ -34,6 +51,16 @@ export interface CommittedEvent {
   readonly traceparent?: string;
 }
 
+/** What one append came to. */
+export interface Commit {
+  /** Positions without a hole, in order. */
+  readonly events: readonly CommittedEvent[];
+  /** Of what they made ready, in their order. */
+  readonly notices: readonly Notice[];
+  /** What each of their streams came to. */
+  readonly after: ReadonlyMap<StreamId, Entry>;
+}
+
 export interface HandlerOptions {
   readonly store: EventStore;
   /** `MAX_CONCURRENT_WORKFLOWS`, per tenant. */
@@ -41,8 +68,8 @@ export interface HandlerOptions {
   readonly clock: () => Timestamp;
   /** Whether this process relays the log, so that its commits need wake nobody. */
   readonly leads?: () => boolean;
-  /** Told of every commit of this process: positions without a hole, in order, and what each of their streams came to. */
-  readonly onCommitted?: (events: readonly CommittedEvent[], after: ReadonlyMap<StreamId, Entry>) => void;
+  /** Told of every commit of this process. */
+  readonly onCommitted?: (commit: Commit) => void;
   /** Told of the quota rows a commit touched. */
   readonly onQuotas?: (quotas: readonly QuotaCount[]) => void;
   /** Told of what went wrong; the command is answered `fault`. */
@@ -83,11 +110,11 @@ export class CommandHandler {
   }
 
   /** Decides and records one command. Never rejects: what could not be decided is answered `fault`. */
-  handle(envelope: CommandEnvelope): Promise<Answer> {
-    if (!isClientCommandType(envelope.command.type)) return this.enqueue(envelope);
+  handle(envelope: CommandEnvelope, onReadied?: OnReadied): Promise<Answer> {
+    if (!isClientCommandType(envelope.command.type)) return this.enqueue(envelope, onReadied);
     const first = this.inFlight.get(envelope.id);
     if (first !== undefined) return first.answer.then((answer) => repeated(answer, first.stream === envelope.stream));
-    const answer = this.enqueue(envelope).finally(() => this.inFlight.delete(envelope.id));
+    const answer = this.enqueue(envelope, onReadied).finally(() => this.inFlight.delete(envelope.id));
     this.inFlight.set(envelope.id, { stream: envelope.stream, answer });
     return answer;
   }
@@ -97,9 +124,9 @@ export class CommandHandler {
     return this.batcher.idle();
   }
 
-  private enqueue(envelope: CommandEnvelope): Promise<Answer> {
+  private enqueue(envelope: CommandEnvelope, onReadied: OnReadied | undefined): Promise<Answer> {
     return new Promise((resolve) => {
-      this.batcher.add({ envelope, answer: resolve, slotTaken: false, agentTaken: false });
+      this.batcher.add({ envelope, answer: resolve, onReadied, slotTaken: false, agentTaken: false });
     });
   }
 
@@ -145,7 +172,11 @@ export class CommandHandler {
       if (result?.kind === 'conflict') conflicts.add(stream.before.stream);
       if (result?.kind === 'appended') after.set(stream.before.stream, stream.after);
     });
-    if (committed.length > 0) this.options.onCommitted?.(committed, after);
+    if (committed.length > 0) {
+      const commit = { events: committed, notices: noticesOf(committed), after };
+      tellTakers(work, commit);
+      this.options.onCommitted?.(commit);
+    }
     return { again, stale: conflicts };
   }
 
@@ -279,6 +310,18 @@ export class CommandHandler {
     this.options.onFault?.(error === undefined ? { detail } : { detail, error });
     // Answering twice has no effect, so those who were answered before the fault keep their answer.
     for (const pendings of work.values()) for (const pending of pendings) pending.answer({ outcome: 'fault', detail });
+  }
+}
+
+/** Tells of each notice one of those who asked for its stream's. Answers are given by promises, so theirs are still to come. */
+function tellTakers(work: Batch, { events, notices }: Commit): void {
+  let next = 0;
+  for (const event of events) {
+    if (event.type !== 'StepReadied') continue;
+    const notice = notices[next];
+    next += 1;
+    const taker = work.get(event.stream)?.find(({ onReadied }) => onReadied !== undefined);
+    if (notice !== undefined) taker?.onReadied?.(notice, event.dataText.length);
   }
 }
 

@@ -11,7 +11,7 @@ import {
 } from '@taskmaster/event-log';
 import { LogRegressed, systemTimers, WorkStreamLost, type EpochStore, type Timers, type WorkStream } from '@taskmaster/messaging';
 import { Alarm } from './alarm.js';
-import type { CommittedEvent } from './handle-command.js';
+import type { Commit } from './handle-command.js';
 import type { SweepWorker } from './sweep.worker.js';
 
 /** A replica that does not lead asks again this often. */
@@ -77,10 +77,10 @@ export class RelayWorker {
   }
 
   /** A commit of this process; a leader publishes it without reading it back. */
-  offer(events: readonly CommittedEvent[]): void {
+  offer({ events, notices }: Pick<Commit, 'events' | 'notices'>): void {
     const [first, last] = [events[0], events.at(-1)];
     if (this.relay === undefined || first === undefined || last === undefined) return;
-    this.relay.offer({ after: first.position - 1, upto: last.position, uptoEvent: nameOfEvent(last), notices: noticesOf(events) });
+    this.relay.offer({ after: first.position - 1, upto: last.position, uptoEvent: nameOfEvent(last), notices });
     this.work.ring();
   }
 

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DEFAULT_TENANT, kindGroupOf, SUBJECT_WORK_ALL, workflowStream, type Notice, type NoticeMessage } from '@taskmaster/contracts';
-import { connectBroker, NatsCommandSender, NatsQueryAsker } from '@taskmaster/messaging';
+import { connectBroker, NatsCommandSender, NatsQueryAsker, systemTimers } from '@taskmaster/messaging';
 import { emptyDatabase, eventually, startBroker, type FreshDatabase, type TestBroker } from '@taskmaster/testing';
 import { endProcess, startReplicaProcess } from './testing/replica-process.js';
 import { complete, request, streamFor } from './testing/replica.js';
@@ -75,6 +75,30 @@ describe('state-service processes', () => {
     await connection.drain();
     await working;
   }, 60_000);
+
+  it('tells with the answer what a command made ready, to who does such work', async () => {
+    await startReplica();
+    const begun: Notice[] = [];
+    const begin = (notice: Notice): void => void begun.push(notice);
+    const [own, other] = [
+      new NatsCommandSender(connection, systemTimers, { groups: ['command'], begin }),
+      new NatsCommandSender(connection, systemTimers, { groups: ['agent'], begin }),
+    ];
+    await other.send(request('n0'));
+    expect(begun).toEqual([]);
+    await own.send(complete('n0', 'a'));
+    expect(begun.map(({ stepId, kind, attempt }) => [stepId, kind, attempt])).toEqual(['b', 'c', 'd'].map((id) => [id, 'command.run', 1]));
+    const seen: Notice[] = [];
+    const messages = connection.subscribe(SUBJECT_WORK_ALL);
+    await own.send(complete('n0', 'b'));
+    await own.send(complete('n0', 'c'));
+    await own.send(complete('n0', 'd'));
+    for await (const message of messages) {
+      seen.push(...message.json<NoticeMessage>().notices);
+      if (seen.length > 0) break;
+    }
+    expect(seen.at(-1)).toEqual(begun.at(-1));
+  });
 
   it('answers the questions of the wire and knows its first key', async () => {
     await startReplica();

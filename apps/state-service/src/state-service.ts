@@ -76,9 +76,9 @@ export async function openStateService(config: StateConfig, { connection, logger
     slotsMax,
     clock: now,
     leads: () => relay.leads,
-    onCommitted: (events, after) => {
-      relay.offer(events);
-      feed.publish(events, endedAmong(events, after));
+    onCommitted: (commit) => {
+      relay.offer(commit);
+      feed.publish(commit.events, endedAmong(commit));
     },
     onQuotas: (quotas) => admission.onQuotas(quotas),
     onFault: ({ detail, error, ...fields }) => {

@@ -1,6 +1,8 @@
 import type { AgentId, CommandId, StepId, StreamId, TenantId, Timestamp } from './ids.js';
 import type { JsonObject } from './json.js';
 import type { AgentProfile, Assignment, Message, Role, StepError } from './events.js';
+import type { Notice } from './notices.js';
+import type { KindGroup } from './plan.js';
 import type { RejectionCode } from './rejections.js';
 import type { WorkflowRequest } from './workflow-request.js';
 
@@ -102,11 +104,15 @@ export type CommandAnswer =
 /** Payload of `tm.cmd`. At most COMMANDS_PER_REQUEST_MAX commands. */
 export interface CommandRequest {
   readonly commands: readonly CommandEnvelope[];
+  /** Groups whose work the sender does: what the commands make ready in them, it is told with the answers. */
+  readonly works?: readonly KindGroup[];
 }
 
 /** Answers in the order of the commands; `fault` where state-service could not decide (ask again with the same id). */
 export interface CommandReply {
   readonly answers: readonly (CommandAnswer | { readonly outcome: 'fault'; readonly detail: string })[];
+  /** Work that the commands made ready, ahead of the messages that carry the same notices. Nothing depends on it. */
+  readonly ahead?: readonly Notice[];
 }
 
 /** A lease renewal; a row, not an event. Payload of `tm.qry.RenewLeases`. */

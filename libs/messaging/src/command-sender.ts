@@ -9,6 +9,8 @@ import {
   type CommandEnvelope,
   type CommandReply,
   type CommandSender,
+  type KindGroup,
+  type Notice,
 } from '@taskmaster/contracts';
 import { ErrorCode, NatsError, type NatsConnection } from 'nats';
 import { Absence } from './absence.js';
@@ -29,7 +31,14 @@ interface Entry {
 /** How often deadlines are looked at while anything waits. */
 const DEADLINE_CHECK_MS = 50;
 const HEAD = '{"commands":[';
-const TAIL = ']}';
+const TAIL = ']';
+
+/** Work that a sender does itself. */
+export interface OwnWork {
+  readonly groups: readonly KindGroup[];
+  /** Told of what its commands made ready, ahead of the message that carries the notice; may leave it to that. */
+  readonly begin: (notice: Notice) => void;
+}
 
 /**
  * Sends commands over request/reply. While the allowed requests are in flight, commands collect and travel together: no timer, so
@@ -41,13 +50,16 @@ export class NatsCommandSender implements CommandSender {
   #inFlight = 0;
   #pumping = false;
   #endDeadlines: (() => void) | undefined;
+  readonly #tail: string;
   readonly #inbox: RequestInbox;
   readonly #absence: Absence;
 
   constructor(
     private readonly connection: NatsConnection,
     private readonly timers: Timers = systemTimers,
+    private readonly own?: OwnWork,
   ) {
+    this.#tail = own === undefined ? `${TAIL}}` : `${TAIL},"works":${JSON.stringify(own.groups)}}`;
     this.#inbox = new RequestInbox(connection, timers);
     this.#absence = new Absence(timers);
   }
@@ -87,7 +99,7 @@ export class NatsCommandSender implements CommandSender {
   }
 
   #takeBatch(): readonly Entry[] {
-    let bytes = HEAD.length + TAIL.length;
+    let bytes = HEAD.length + this.#tail.length;
     let count = 0;
     for (const entry of this.#queue) {
       bytes += entry.bytes;
@@ -100,7 +112,7 @@ export class NatsCommandSender implements CommandSender {
   async #request(batch: readonly Entry[]): Promise<void> {
     let tries = 0;
     for (const entry of batch) tries = Math.max(tries, entry.tries);
-    const payload = batch.length === 1 ? HEAD + (batch[0]?.json ?? '') + TAIL : HEAD + batch.map(({ json }) => json).join(',') + TAIL;
+    const payload = HEAD + (batch.length === 1 ? (batch[0]?.json ?? '') : batch.map(({ json }) => json).join(',')) + this.#tail;
     try {
       const message = await this.#inbox.ask(SUBJECT_COMMANDS, payload, timeoutOf(tries));
       if (typeof message === 'string') this.#retryUnanswered(batch, message);
@@ -122,6 +134,7 @@ export class NatsCommandSender implements CommandSender {
       else this.#settle(entry, answer);
     });
     this.#retryLater(faulty);
+    for (const notice of reply.ahead ?? []) this.own?.begin(notice);
   }
 
   #retryUnanswered(batch: readonly Entry[], why: Unanswered): void {

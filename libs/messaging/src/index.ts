@@ -1,5 +1,5 @@
 export { brokerHealth, connectBroker, onReconnect, type BrokerHealth } from './broker.js';
-export { NatsCommandSender } from './command-sender.js';
+export { NatsCommandSender, type OwnWork } from './command-sender.js';
 export { LogRegressed, TopologyDiffers, WorkStreamLost } from './faults.js';
 export { FeedPublisher, followFeed, type CommittedText } from './feed.js';
 export { DELIVERIES_DEFAULT_MAX, NatsStrategy, NOTICES_CONCURRENT_DEFAULT, type NatsStrategyOptions } from './nats-strategy.js';

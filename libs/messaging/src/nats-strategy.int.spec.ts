@@ -119,6 +119,57 @@ describe('NatsStrategy', () => {
     await eventually(async () => (await unanswered(2)) === 0);
   }, 30_000);
 
+  it('begins work before its message comes, does it once, and acknowledges the message when it is answered', async () => {
+    const seen: number[] = [];
+    let release: () => void = () => undefined;
+    const strategy = await react((one) => {
+      seen.push(one.position);
+      return new Promise((resolve) => (release = () => resolve({ kind: 'answered' })));
+    });
+    strategy.begin({ ...notice(1), position: 1 });
+    strategy.begin({ ...notice(1), position: 1 });
+    expect(seen).toEqual([1]);
+    await publish(1);
+    await eventually(async () => (await manager.consumers.info(workStreamOf(1), CONSUMER)).num_ack_pending === 1);
+    release();
+    await eventually(async () => (await unanswered()) === 0);
+    expect(seen).toEqual([1]);
+  });
+
+  it('does again with its message what failed before it came', async () => {
+    const seen: number[] = [];
+    const strategy = await react((_one, { deliveries }) => {
+      seen.push(deliveries);
+      return seen.length <= 3 ? Promise.reject(new Error('broken')) : Promise.resolve({ kind: 'answered' });
+    });
+    strategy.begin({ ...notice(1), position: 1 });
+    await publish(1);
+    await eventually(async () => seen.length === 4 && (await unanswered()) === 0);
+  });
+
+  it('begins nothing without a free place or while it closes, and closes when what was begun is done', async () => {
+    const seen: string[] = [];
+    let release: () => void = () => undefined;
+    const strategy = await react(
+      (one) => {
+        seen.push(one.workflowId);
+        return new Promise((resolve) => (release = () => resolve({ kind: 'answered' })));
+      },
+      { maxConcurrent: 1 },
+    );
+    strategy.begin({ ...notice(1), position: 1 });
+    strategy.begin({ ...notice(2), position: 2 });
+    strategy.begin({ ...notice(3), kind: 'agent.run', position: 3 });
+    let isClosed = false;
+    const closing = strategy.close().then(() => (isClosed = true));
+    await new Promise((resolve) => setImmediate(resolve));
+    strategy.begin({ ...notice(4), position: 4 });
+    expect([seen, isClosed]).toEqual([['wf_1'], false]);
+    release();
+    await closing;
+    expect(seen).toEqual(['wf_1']);
+  });
+
   it('finishes what is in work when it closes, and gives back what waits', async () => {
     let release: () => void = () => undefined;
     const started: number[] = [];

@@ -1,4 +1,12 @@
-import { CONSUMERS, Fault, QUEUE_GROUP_STATE, type Notice, type NoticeOutcome } from '@taskmaster/contracts';
+import {
+  CONSUMERS,
+  Fault,
+  kindGroupOf,
+  QUEUE_GROUP_STATE,
+  type Notice,
+  type NoticeHandler,
+  type NoticeOutcome,
+} from '@taskmaster/contracts';
 import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
 import type { Msg, NatsConnection, Subscription } from 'nats';
 import { isObservable, lastValueFrom } from 'rxjs';
@@ -36,6 +44,7 @@ export class NatsStrategy extends Server implements CustomTransportStrategy {
   /** Else Nest would log and swallow what a notice handler throws. */
   override readonly propagatesEventHandlerErrors = true;
   readonly #consumers: NoticeConsumer[] = [];
+  readonly #handlers = new Map<string, NoticeHandler>();
   readonly #subscriptions: Subscription[] = [];
   readonly #connection: NatsConnection;
   readonly #work: NoticeWork;
@@ -85,6 +94,13 @@ export class NatsStrategy extends Server implements CustomTransportStrategy {
     return this.#connection as T;
   }
 
+  /** Begins work whose message is still on its way, if there is a place for it. */
+  begin(notice: Notice): void {
+    const group = kindGroupOf(notice.kind);
+    const handler = this.#handlers.get(CONSUMERS.find((consumer) => consumer.group === group)?.name ?? '');
+    if (handler !== undefined) this.#work.begin(notice, handler);
+  }
+
   /** The consumers and the stream that each pulls from now. */
   get pulling(): readonly (string | undefined)[] {
     return this.#consumers.map(({ stream }) => stream);
@@ -93,11 +109,13 @@ export class NatsStrategy extends Server implements CustomTransportStrategy {
   #consume(name: string, handler: Handler): void {
     if (!CONSUMERS.some((consumer) => consumer.name === name)) throw new Error(`there is no consumer named ${name}`);
     if (this.options.onPoison === undefined) throw new Error(`${name} consumes notices, so onPoison has to be given`);
+    const handle: NoticeHandler = async (notice, context) => outcomeOf(await settle(handler(notice, context)));
+    this.#handlers.set(name, handle);
     const consumer = new NoticeConsumer(this.#connection, {
       name,
       work: this.#work,
       timers: this.options.timers ?? systemTimers,
-      handler: async (notice, context) => outcomeOf(await settle(handler(notice, context))),
+      handler: handle,
     });
     this.#consumers.push(consumer);
     consumer.start();

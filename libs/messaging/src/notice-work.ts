@@ -1,4 +1,11 @@
-import { StateUnavailable, subjectOfDeadLetter, type Notice, type NoticeHandler, type NoticeMessage } from '@taskmaster/contracts';
+import {
+  StateUnavailable,
+  subjectOfDeadLetter,
+  type EventId,
+  type Notice,
+  type NoticeHandler,
+  type NoticeMessage,
+} from '@taskmaster/contracts';
 import type { NatsConnection } from 'nats';
 import { Outbox } from './outbox.js';
 import { systemTimers, type Timers } from './timers.js';
@@ -25,11 +32,19 @@ const GIVE_BACK_MS_MAX = 10_000;
 const DRAIN_GIVE_BACK_MS = 100;
 /** Messages held open: in work, waiting for a place, or told `later`. No more are pulled beyond it. */
 const OPEN_MESSAGES_MAX = 128;
+/** Notices begun before their message that are remembered; the message of an older one may have gone to another process. */
+const BEGUN_MAX = 256;
 
 interface Open {
   readonly consumer: string;
   readonly message: WorkMessage;
   readonly handler: NoticeHandler;
+}
+
+/** How a notice is worked on. */
+interface Work {
+  readonly handler: NoticeHandler;
+  readonly deliveries: number;
 }
 
 type Verdict = 'answered' | 'given-back' | { readonly failed: unknown };
@@ -44,6 +59,9 @@ export class NoticeWork {
   readonly #sleepers = new Set<() => void>();
   readonly #roomListeners = new Set<() => void>();
   readonly #timers: Timers;
+  /** What becomes of notices that were begun before their message came. */
+  readonly #begun = new Map<EventId, Promise<Verdict>>();
+  #beginning = 0;
   #places: number;
   #isDraining = false;
   #endHeartbeat: (() => void) | undefined;
@@ -80,12 +98,30 @@ export class NoticeWork {
       .finally(() => this.#done(message));
   }
 
+  /**
+   * Begins a notice whose message is on its way, unless there is no place for it. The message is answered by what comes of this; what
+   * fails here is done again with the message, and counts there.
+   */
+  begin(notice: Notice, handler: NoticeHandler): void {
+    const { eventId } = notice;
+    if (this.#isDraining || this.#places <= 0 || this.#begun.has(eventId)) return;
+    this.#beginning += 1;
+    const verdict = this.#work({ handler, deliveries: 1 }, notice).finally(() => {
+      this.#beginning -= 1;
+      this.#idle();
+    });
+    this.#begun.set(eventId, verdict);
+    if (this.#begun.size <= BEGUN_MAX) return;
+    const [oldest] = this.#begun.keys();
+    if (oldest !== undefined) this.#begun.delete(oldest);
+  }
+
   /** Finishes what is in a handler and gives everything else back. */
   async drain(): Promise<void> {
     this.#isDraining = true;
     for (const wake of [...this.#sleepers]) wake();
     for (const wake of this.#waitingForPlace.splice(0)) wake();
-    if (this.#open.size === 0) return;
+    if (this.#open.size === 0 && this.#beginning === 0) return;
     await new Promise<void>((resolve) => {
       this.#onIdle = resolve;
     });
@@ -99,10 +135,11 @@ export class NoticeWork {
       message.terminate();
       return;
     }
+    const work = { handler: open.handler, deliveries: message.deliveries };
     const verdicts =
       notices.length === 1
-        ? [await this.#work(open, notices[0] as Notice)]
-        : await Promise.all(notices.map((notice) => this.#work(open, notice)));
+        ? [await this.#answer(work, notices[0] as Notice)]
+        : await Promise.all(notices.map((notice) => this.#answer(work, notice)));
     if (verdicts.every((verdict) => verdict === 'answered')) this.#acknowledge(message);
     else if (verdicts.includes('given-back')) message.giveBack(DRAIN_GIVE_BACK_MS * (1 + this.#timers.random()));
     else if (await this.#isBuried(message, notices, verdicts)) this.#acknowledge(message);
@@ -116,15 +153,23 @@ export class NoticeWork {
     else outbox.sendLate(() => message.ack());
   }
 
+  /** A notice of a message: what was begun before is waited for. */
+  async #answer(work: Work, notice: Notice): Promise<Verdict> {
+    const begun = this.#begun.get(notice.eventId);
+    if (begun === undefined) return this.#work(work, notice);
+    this.#begun.delete(notice.eventId);
+    return (await begun) === 'answered' ? 'answered' : this.#work(work, notice);
+  }
+
   /** One notice until it is answered, fails for now, or must be given back. */
-  async #work(open: Open, notice: Notice): Promise<Verdict> {
-    const context = { deliveries: open.message.deliveries };
+  async #work({ handler, deliveries }: Work, notice: Notice): Promise<Verdict> {
+    const context = { deliveries };
     for (let failures = 0; ;) {
       if (this.#places > 0) this.#places -= 1;
       else if (!(await this.#place())) return 'given-back';
       let waitMs: number;
       try {
-        const outcome = await open.handler(notice, context);
+        const outcome = await handler(notice, context);
         if (outcome.kind === 'answered') return 'answered';
         waitMs = outcome.afterMs;
       } catch (error) {
@@ -197,9 +242,13 @@ export class NoticeWork {
     if (this.#open.size === 0) {
       this.#endHeartbeat?.();
       this.#endHeartbeat = undefined;
-      this.#onIdle?.();
     }
+    this.#idle();
     for (const listener of this.#roomListeners) listener();
+  }
+
+  #idle(): void {
+    if (this.#open.size === 0 && this.#beginning === 0) this.#onIdle?.();
   }
 }
 

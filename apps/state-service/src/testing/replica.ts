@@ -37,7 +37,7 @@ export async function openReplica(url: string, options: Partial<HandlerOptions> 
     store,
     slotsMax: 100,
     clock: () => timestampOf(Date.now()),
-    onCommitted: (events) => committed.push(...events),
+    onCommitted: ({ events }) => committed.push(...events),
     ...options,
   });
   return {
