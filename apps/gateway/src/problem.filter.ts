@@ -149,9 +149,9 @@ export class ProblemFilter implements ExceptionFilter {
       .send(JSON.stringify(problemDocument(problem.code, problem.detail, { ...extras, instance: request.url })));
   }
 
-  /** A path that exists with another method is 405 with `Allow`, not 404. */
+  /** A path that exists with another method is 405 with `Allow`, not 404; also one that was taken for the id of a workflow. */
   private refine(problem: Problem, request: FastifyRequest): Problem {
-    if (problem.code !== 'route-not-found') return problem;
+    if (problem.code !== 'route-not-found' && problem.code !== 'workflow-not-found') return problem;
     const methods = this.routes.methodsOf(request.url);
     if (methods.length === 0 || methods.includes(request.method)) return problem;
     return new Problem('method-not-allowed', `${request.method} is not possible here; ${methods.join(', ')} is.`, {

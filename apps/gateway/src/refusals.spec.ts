@@ -160,6 +160,12 @@ describe('a refused request', () => {
     expect(wrong.status).toBe(405);
     expect(wrong.headers.get('allow')).toBe('POST');
     expect((await call(`${under.url}/api/workflows/wf_1`, { method: 'POST' })).headers.get('allow')).toBe('DELETE, GET, HEAD');
+    // The path of an action is no id, although it looks like one.
+    for (const method of ['GET', 'DELETE']) {
+      const taken = await call(`${under.url}/api/workflows/execute`, { method });
+      expect({ method, status: taken.status, allow: taken.headers.get('allow') }).toEqual({ method, status: 405, allow: 'POST' });
+      expect(await problem(taken)).toMatchObject({ code: 'method-not-allowed', detail: `${method} is not possible here; POST is.` });
+    }
   });
 
   it.each(['?limit=0', '?limit=999', '?limit=x', '?bogus=1', '?status=odd'])('refuses the query %s', async (query) => {
