@@ -30,17 +30,24 @@ export interface Accepted {
 }
 
 /** Sends a client's command; the answer "no" becomes a problem with the code of the rules. @throws Problem, StateUnavailable */
-export async function sendClientCommand(sender: CommandSender, request: ClientRequest): Promise<Accepted> {
+export async function sendClientCommand(
+  sender: CommandSender,
+  request: ClientRequest,
+  options?: { readonly deadlineMs: number },
+): Promise<Accepted> {
   const { identity } = request;
-  const answer = await sender.send({
-    id: clientCommandId(identity.tenantId, request.idempotencyKey),
-    stream: workflowStream(request.workflowId),
-    tenantId: identity.tenantId,
-    actor: { kind: 'user', id: identity.keyId },
-    correlationId: request.correlationId,
-    ...(request.traceparent === undefined ? {} : { traceparent: request.traceparent }),
-    command: request.command,
-  });
+  const answer = await sender.send(
+    {
+      id: clientCommandId(identity.tenantId, request.idempotencyKey),
+      stream: workflowStream(request.workflowId),
+      tenantId: identity.tenantId,
+      actor: { kind: 'user', id: identity.keyId },
+      correlationId: request.correlationId,
+      ...(request.traceparent === undefined ? {} : { traceparent: request.traceparent }),
+      command: request.command,
+    },
+    options,
+  );
   // The rules know the stream only; the client asked for an id.
   if (answer.outcome === 'rejected' && answer.code === 'workflow-not-found') throw unknownWorkflow(request.workflowId);
   return acceptedOf(answer, false);

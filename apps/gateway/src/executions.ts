@@ -16,6 +16,7 @@ import { sendClientCommand, type Accepted } from './client-commands.js';
 import { traceOf } from './edge.js';
 import { OPEN_IDENTITY, type Identity } from './identity.js';
 import { WaitingRoom, type Place } from './live/waiting-room.js';
+import { patienceOf } from './patience.js';
 import { Problem } from './problem.js';
 import { COMMAND_SENDER, QUERY_ASKER } from './tokens.js';
 
@@ -86,14 +87,18 @@ export class Executions {
     // Standing in the room before the command is sent: its end may be announced before its answer is here.
     const place = waitSeconds > 0 ? this.room.enter(workflowStream(id)) : null;
     try {
-      const accepted = await sendClientCommand(this.sender, {
-        identity,
-        idempotencyKey,
-        workflowId: id,
-        correlationId: id,
-        ...(trace === undefined ? {} : { traceparent: trace }),
-        command: { type: 'RequestWorkflow', data: { request: workflow } },
-      });
+      const accepted = await sendClientCommand(
+        this.sender,
+        {
+          identity,
+          idempotencyKey,
+          workflowId: id,
+          correlationId: id,
+          ...(trace === undefined ? {} : { traceparent: trace }),
+          command: { type: 'RequestWorkflow', data: { request: workflow } },
+        },
+        patienceOf(waitSeconds),
+      );
       const finished =
         place === null
           ? null

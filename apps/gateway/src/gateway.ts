@@ -10,6 +10,7 @@ import { KeyRing } from './identity.js';
 import { BODY_BYTES_MAX } from './json-body.js';
 import { LiveHub } from './live/live-hub.js';
 import { WaitingRoom } from './live/waiting-room.js';
+import { patientDoors } from './patience.js';
 import { ProblemFilter } from './problem.filter.js';
 import { RateLimit } from './rate-limit.js';
 import { RouteBook } from './routes.js';
@@ -33,7 +34,8 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-export async function createGateway(parts: GatewayParts): Promise<Gateway> {
+export async function createGateway(given: GatewayParts): Promise<Gateway> {
+  const parts = patientDoors(given);
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
