@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { connectBroker, NatsCommandSender, NatsQueryAsker, NatsStrategy, systemTimers } from '@taskmaster/messaging';
-import { announceReady, createLogger, frameworkLogger, onShutdown, sayWhyItEnds } from '@taskmaster/service-kit';
+import { announceReady, createLogger, frameworkLogger, onShutdown, sayThatItWaits, sayWhyItEnds } from '@taskmaster/service-kit';
 import { readConfig } from './config.js';
 import { CoordinatorModule } from './coordinator.module.js';
 import { createCoordinator } from './create-coordinator.js';
@@ -10,7 +10,7 @@ const service = 'agent-coordinator';
 sayWhyItEnds(service);
 const config = readConfig(process.env);
 const logger = createLogger({ service, level: config.LOG_LEVEL });
-const connection = await connectBroker({ url: config.NATS_URL, name: service });
+const connection = await connectBroker({ url: config.NATS_URL, name: service, onWaiting: sayThatItWaits(logger, 'NATS_URL') });
 const running = await createCoordinator(config, {
   sender: new NatsCommandSender(connection, systemTimers, { groups: ['command'], begin: (notice) => strategy.begin(notice) }),
   asker: new NatsQueryAsker(connection),

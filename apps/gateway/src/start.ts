@@ -1,5 +1,5 @@
 import { brokerHealth, connectBroker, NatsCommandSender, NatsQueryAsker } from '@taskmaster/messaging';
-import { createLogger, createMetrics, type Logger, type Probe } from '@taskmaster/service-kit';
+import { createLogger, createMetrics, sayThatItWaits, type Logger, type Probe } from '@taskmaster/service-kit';
 import { BrokerFeed } from './broker-feed.js';
 import type { GatewayConfig } from './config.js';
 import { createGateway, type Gateway } from './gateway.js';
@@ -17,7 +17,7 @@ export interface RunningGateway {
 export async function startGateway(config: GatewayConfig): Promise<RunningGateway> {
   const logger = createLogger({ service: 'gateway', level: config.LOG_LEVEL });
   if (!config.ENABLE_AUTH) logger.warn({ host: config.GATEWAY_HOST }, 'AUTHENTICATION IS OFF: whoever reaches this port may do everything');
-  const broker = await connectBroker({ url: config.NATS_URL, name: 'gateway' });
+  const broker = await connectBroker({ url: config.NATS_URL, name: 'gateway', onWaiting: sayThatItWaits(logger, 'NATS_URL') });
   const sender = new NatsCommandSender(broker);
   const asker = new NatsQueryAsker(broker);
   const probes: Probe[] = [databaseProbe(asker), { name: 'broker', critical: true, check: () => brokerHealth(broker) }];

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { connectBroker, NatsCommandSender, NatsQueryAsker, NatsStrategy } from '@taskmaster/messaging';
-import { announceReady, createLogger, frameworkLogger, onShutdown, sayWhyItEnds } from '@taskmaster/service-kit';
+import { announceReady, createLogger, frameworkLogger, onShutdown, sayThatItWaits, sayWhyItEnds } from '@taskmaster/service-kit';
 import { readConfig } from './config.js';
 import { createInterpreter } from './create-interpreter.js';
 import { NlpModule } from './nlp.module.js';
@@ -11,7 +11,7 @@ import { SERVICE_NAME } from './reply.js';
 sayWhyItEnds(SERVICE_NAME);
 const config = readConfig(process.env);
 const logger = createLogger({ service: SERVICE_NAME, level: config.LOG_LEVEL });
-const connection = await connectBroker({ url: config.NATS_URL, name: SERVICE_NAME });
+const connection = await connectBroker({ url: config.NATS_URL, name: SERVICE_NAME, onWaiting: sayThatItWaits(logger, 'NATS_URL') });
 const ports = {
   sender: new NatsCommandSender(connection),
   queries: new NatsQueryAsker(connection),

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { connectBroker, NatsStrategy } from '@taskmaster/messaging';
-import { announceReady, createLogger, frameworkLogger, onShutdown, sayWhyItEnds } from '@taskmaster/service-kit';
+import { announceReady, createLogger, frameworkLogger, onShutdown, sayThatItWaits, sayWhyItEnds } from '@taskmaster/service-kit';
 import { readConfig, SERVICE_NAME } from './config.js';
 import { openStateService } from './state-service.js';
 import { StateModule } from './state.module.js';
@@ -9,7 +9,7 @@ import { StateModule } from './state.module.js';
 sayWhyItEnds(SERVICE_NAME);
 const config = readConfig(process.env);
 const logger = createLogger({ service: SERVICE_NAME, level: config.LOG_LEVEL });
-const connection = await connectBroker({ url: config.NATS_URL, name: SERVICE_NAME });
+const connection = await connectBroker({ url: config.NATS_URL, name: SERVICE_NAME, onWaiting: sayThatItWaits(logger, 'NATS_URL') });
 const onRegressed = (error: Error): void => {
   logger.fatal({ err: error }, 'the log went backwards: look at the database before starting again');
   process.exit(1);

@@ -1,6 +1,6 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startBroker, type TestBroker } from '@taskmaster/testing';
+import { eventually, startBroker, type TestBroker } from '@taskmaster/testing';
 import { brokerHealth, connectBroker, onReconnect } from './broker.js';
 
 let broker: TestBroker;
@@ -60,6 +60,24 @@ describe('a connection to the broker', () => {
     },
     60_000,
   );
+
+  it('says that it waits, and for whom, without the password, while nobody is there', async () => {
+    const gone = await startBroker();
+    await gone.kill9();
+    const told: string[] = [];
+    const onWaiting = (servers: string): void => void told.push(servers);
+    const connecting = connectBroker({ url: gone.url, name: 'spec', onWaiting, waitingMs: 50 });
+    await eventually(() => told.length > 1, { what: 'two words' });
+    await gone.restart();
+    const connection = await connecting;
+    const { host } = new URL(gone.url);
+    expect(new Set(told)).toEqual(new Set([`nats://${host}`]));
+    const before = told.length;
+    expect(await brokerHealth(connection)).toMatchObject({ status: 'up' });
+    await connection.close();
+    expect(told).toHaveLength(before);
+    await gone.stop();
+  }, 60_000);
 
   it('is made again soon after a break although the server then never answers at first', async () => {
     const treatments: Treatment[] = [];

@@ -13,11 +13,23 @@ const RTT_LIMIT_MS = 1_000;
 const inboxPrefixes = new WeakMap<NatsConnection, string>();
 export const inboxFor = (connection: NatsConnection): string => createInbox(inboxPrefixes.get(connection));
 
+/** How often somebody who waits for the broker at its start says so. */
+const WAITING_MS = 5_000;
+
+export interface BrokerOptions {
+  readonly url: string;
+  readonly name: string;
+  /** Told again and again, while the first connection cannot be made, of the servers that are waited for. */
+  readonly onWaiting?: (servers: string) => void;
+  readonly waitingMs?: number;
+}
+
 /** Connects, waiting for the broker as long as it takes, and reconnects for ever within 100 ms. */
-export async function connectBroker(options: { readonly url: string; readonly name: string }): Promise<NatsConnection> {
+export async function connectBroker(options: BrokerOptions): Promise<NatsConnection> {
   const { servers, user, pass, token } = addressOf(options.url);
   const inboxPrefix = inboxPrefixOf(options.name);
-  const connection = await connect({
+  const waiting = setInterval(() => options.onWaiting?.(servers.join(',')), options.waitingMs ?? WAITING_MS);
+  const connecting = connect({
     inboxPrefix,
     servers,
     ...(user === undefined ? {} : { user }),
@@ -37,6 +49,7 @@ export async function connectBroker(options: { readonly url: string; readonly na
     // A server that restarts without its users for a moment is no reason to give up.
     ignoreAuthErrorAbort: true,
   });
+  const connection = await connecting.finally(() => clearInterval(waiting));
   inboxPrefixes.set(connection, inboxPrefix);
   Outbox.open(connection);
   return connection;

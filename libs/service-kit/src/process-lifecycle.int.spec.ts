@@ -106,4 +106,17 @@ describe('sayWhyItEnds', () => {
       err: { message: 'no answer after 10 tries' },
     });
   });
+
+  it('says that starting again helps when what is missing may come back', async () => {
+    const file = join(directory, `${String(process.hrtime.bigint())}.mjs`);
+    const statement = "throw Object.assign(new Error('no answer'), { retryable: true });";
+    await writeFile(file, `import { sayWhyItEnds } from '${LIBRARY}'; sayWhyItEnds('example'); ${statement}`);
+    const child = fork(file, { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+    let text = '';
+    child.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    expect(await ended(child)).toBe(1);
+    expect((JSON.parse(text) as { readonly msg: string }).msg).toBe(
+      'example cannot go on without what did not answer: see to that, check its address, and start it again',
+    );
+  });
 });

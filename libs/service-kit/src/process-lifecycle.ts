@@ -19,10 +19,21 @@ export function announceReady(ready: { readonly service: string; readonly port?:
 /** What nobody catches, also at the start, ends the process with one line of log that says why, instead of a bare stack. */
 export function sayWhyItEnds(service: string): void {
   process.on('uncaughtException', (error) => {
-    createLogger({ service }).fatal({ err: error }, `${service} cannot go on`);
+    const advice = isRetryable(error) ? ' without what did not answer: see to that, check its address, and start it again' : '';
+    createLogger({ service }).fatal({ err: error }, `${service} cannot go on${advice}`);
     process.exit(1);
   });
 }
+
+/** A service that waits at its start for a server says so, what can be done, and which variable names it. */
+export const sayThatItWaits =
+  (logger: Logger, variable: string) =>
+  (address: string): void => {
+    logger.warn({ address, variable }, 'waits for a server that does not answer: start it, or check its address, user and password');
+  };
+
+/** What fails because the world did says of itself that trying again can help. */
+const isRetryable = (error: Error): boolean => 'retryable' in error && error.retryable === true;
 
 /** One thing to close, in its place in the order. */
 export interface Closer {
