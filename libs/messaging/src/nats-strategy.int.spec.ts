@@ -136,6 +136,21 @@ describe('NatsStrategy', () => {
     expect(seen).toEqual([1]);
   });
 
+  it('does not begin what has come already', async () => {
+    const seen: number[] = [];
+    let release: () => void = () => undefined;
+    const strategy = await react((one) => {
+      seen.push(one.position);
+      return new Promise((resolve) => (release = () => resolve({ kind: 'answered' })));
+    });
+    await publish(1);
+    await eventually(() => seen.length === 1);
+    strategy.begin({ ...notice(1), position: 1 });
+    release();
+    await eventually(async () => (await unanswered()) === 0);
+    expect(seen).toEqual([1]);
+  });
+
   it('does again with its message what failed before it came', async () => {
     const seen: number[] = [];
     const strategy = await react((_one, { deliveries }) => {

@@ -62,6 +62,8 @@ export class NoticeWork {
   /** What becomes of notices that were begun before their message came. */
   readonly #begun = new Map<EventId, Promise<Verdict>>();
   #beginning = 0;
+  /** Notices of messages in work: an answer can be read after the message that it was sent ahead of. */
+  readonly #inWork = new Set<EventId>();
   #places: number;
   #isDraining = false;
   #endHeartbeat: (() => void) | undefined;
@@ -104,7 +106,7 @@ export class NoticeWork {
    */
   begin(notice: Notice, handler: NoticeHandler): void {
     const { eventId } = notice;
-    if (this.#isDraining || this.#places <= 0 || this.#begun.has(eventId)) return;
+    if (this.#isDraining || this.#places <= 0 || this.#begun.has(eventId) || this.#inWork.has(eventId)) return;
     this.#beginning += 1;
     const verdict = this.#work({ handler, deliveries: 1 }, notice).finally(() => {
       this.#beginning -= 1;
@@ -155,10 +157,16 @@ export class NoticeWork {
 
   /** A notice of a message: what was begun before is waited for. */
   async #answer(work: Work, notice: Notice): Promise<Verdict> {
-    const begun = this.#begun.get(notice.eventId);
-    if (begun === undefined) return this.#work(work, notice);
-    this.#begun.delete(notice.eventId);
-    return (await begun) === 'answered' ? 'answered' : this.#work(work, notice);
+    const { eventId } = notice;
+    const begun = this.#begun.get(eventId);
+    this.#begun.delete(eventId);
+    if (begun !== undefined && (await begun) === 'answered') return 'answered';
+    this.#inWork.add(eventId);
+    try {
+      return await this.#work(work, notice);
+    } finally {
+      this.#inWork.delete(eventId);
+    }
   }
 
   /** One notice until it is answered, fails for now, or must be given back. */
