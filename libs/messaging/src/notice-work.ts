@@ -24,6 +24,8 @@ export interface NoticeWorkOptions {
   readonly timers?: Timers;
 }
 
+/** How often the broker is told of what is still in work: a message is named after two of these at the latest. */
+const WORKING_MS = ACK_WAIT_MS / 5;
 /** Tries before a message is given back to the broker. */
 const LOCAL_TRIES_MAX = 3;
 const LOCAL_BACKOFF_MS = 50;
@@ -55,6 +57,8 @@ type Verdict = 'answered' | 'given-back' | { readonly failed: unknown };
  */
 export class NoticeWork {
   readonly #open = new Set<WorkMessage>();
+  /** Those that were open when the broker was last told; most are done before they have to be named. */
+  #old: ReadonlySet<WorkMessage> = new Set();
   readonly #waitingForPlace: (() => void)[] = [];
   readonly #sleepers = new Set<() => void>();
   readonly #roomListeners = new Set<() => void>();
@@ -93,7 +97,7 @@ export class NoticeWork {
   take(open: Open): void {
     const { message } = open;
     this.#open.add(message);
-    this.#endHeartbeat ??= this.#timers.every(ACK_WAIT_MS / 3, () => this.#sayWorking());
+    this.#endHeartbeat ??= this.#timers.every(WORKING_MS, () => this.#sayWorking());
     void this.#process(open)
       // The connection is gone, and the answer with it: the message is delivered again.
       .catch(() => undefined)
@@ -242,7 +246,8 @@ export class NoticeWork {
 
   #sayWorking(): void {
     if (this.connection.isClosed()) return;
-    for (const message of this.#open) message.working();
+    for (const message of this.#open) if (this.#old.has(message)) message.working();
+    this.#old = new Set(this.#open);
   }
 
   #done(message: WorkMessage): void {
@@ -250,6 +255,7 @@ export class NoticeWork {
     if (this.#open.size === 0) {
       this.#endHeartbeat?.();
       this.#endHeartbeat = undefined;
+      this.#old = new Set();
     }
     this.#idle();
     for (const listener of this.#roomListeners) listener();
