@@ -11,6 +11,8 @@ export interface Bug {
   readonly name: string;
   /** What is wrong, in a sentence. */
   readonly mistake: string;
+  /** What happens to the world: faults of every kind, unless it says that the database is restored. */
+  readonly scenario?: 'restore';
   readonly ports?: PortsChange;
   readonly replica?: ReplicaChange;
   readonly worker?: WorkerChange;

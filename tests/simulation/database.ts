@@ -40,6 +40,8 @@ export class SimulatedDatabase {
   /** How wrong the database's clock is. */
   skewMs = 0;
   isUp = true;
+  /** Whether somebody outside of this world holds the lead. */
+  isLeadTaken = false;
   private generation = 0;
   private leader: Session | undefined;
 
@@ -137,7 +139,7 @@ export class SimulatedDatabase {
   }
 
   private tryLead(life: Life, onCommit: () => void): Leadership | undefined {
-    if (this.leader !== undefined || life.isOver) return undefined;
+    if (this.leader !== undefined || this.isLeadTaken || life.isOver) return undefined;
     let settle: () => void = () => undefined;
     const lost = new Promise<void>((resolve) => {
       settle = resolve;

@@ -1,5 +1,6 @@
 import type { Bug } from './bug.js';
 import { FaultMaker } from './faults.js';
+import { simulateRestore } from './restore.js';
 import { World } from './world.js';
 
 export interface RunOptions {
@@ -32,8 +33,12 @@ export const LIVENESS_MS_MAX = 240_000;
 const LOOK_EVERY_MS = 500;
 const LINES = 60;
 
+/** Runs one seed, in the scenario of its bug. */
+export const simulate = (options: RunOptions): Promise<RunResult> =>
+  options.bug?.scenario === 'restore' ? simulateRestore(options) : simulateFaults(options);
+
 /** Runs one seed: faults while people ask and workers work, then a whole world in which everything must end. */
-export async function simulate({ seed, bug, say }: RunOptions): Promise<RunResult> {
+async function simulateFaults({ seed, bug, say }: RunOptions): Promise<RunResult> {
   const scale = seed % 5 === 0 ? 2 : 1;
   const workflows = WORKFLOWS_MIN + (seed % (WORKFLOWS_MAX - WORKFLOWS_MIN + 1));
   const world = new World({

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { bugNamed, bugs } from './bugs/index.js';
+import { simulateRestore } from './restore.js';
 import { simulate } from './simulate.js';
 
 /** Seeds that a change must survive; `npm run simulate` runs more. */
@@ -41,6 +42,16 @@ describe('the simulation', () => {
     expect(sums.faults).toBeGreaterThan(5 * SEEDS);
     expect(sums.epochs).toBeGreaterThan(1.5 * SEEDS);
   }, 300_000);
+
+  it('notices a log that was restored and has grown past its former end, and publishes nothing from it', async () => {
+    let grown = 0;
+    for (let seed = 1; seed <= SEEDS_TO_FIND_A_BUG; seed += 1) {
+      const { violations, faults } = await simulateRestore({ seed });
+      expect({ seed, violations }).toEqual({ seed, violations: [] });
+      grown += faults;
+    }
+    expect(grown).toBeGreaterThan(SEEDS_TO_FIND_A_BUG / 2);
+  }, 120_000);
 
   it.each(bugs().map(({ name }) => name))(
     'finds the planted bug %s',

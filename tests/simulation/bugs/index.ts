@@ -10,7 +10,15 @@ import {
   quotaIgnored,
   retryTimerLost,
 } from './state-bugs.js';
-import { checkpointStored, epochNotRaised, fenceNotChecked, noRedrive, positionsEarly, streamNotFollowed } from './stream-bugs.js';
+import {
+  checkpointStored,
+  endNotNamed,
+  epochNotRaised,
+  fenceNotChecked,
+  noRedrive,
+  positionsEarly,
+  streamNotFollowed,
+} from './stream-bugs.js';
 import { acknowledgedBeforeAnswer, attemptNotChecked, heldTakenForOurs, holderNotChecked } from './worker-bugs.js';
 import { zombieCatchesUp } from './zombie.js';
 
@@ -20,6 +28,7 @@ export const bugs = (): readonly Bug[] => [
   zombieCatchesUp,
   epochNotRaised,
   noRedrive,
+  endNotNamed,
   checkpointStored(),
   positionsEarly,
   streamNotFollowed,

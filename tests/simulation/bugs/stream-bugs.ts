@@ -1,3 +1,4 @@
+import { HEADER_UPTO_EVENT } from '@taskmaster/contracts';
 import type { EventStore } from '@taskmaster/event-log';
 import type { Bug } from '../bug.js';
 import type { DatabasePorts } from '../database.js';
@@ -11,6 +12,18 @@ export const fenceNotChecked: Bug = {
   connection: (connection) =>
     publishing(connection, (subject, payload, more) => {
       more?.headers?.delete(EXPECTED_LAST_SEQUENCE);
+      connection.publish(subject, payload, more);
+    }),
+};
+
+export const endNotNamed: Bug = {
+  name: 'end-not-named',
+  mistake:
+    'The stream says how far it covers the log and not which event is there, so a restored log that has grown is taken for the old one.',
+  scenario: 'restore',
+  connection: (connection) =>
+    publishing(connection, (subject, payload, more) => {
+      more?.headers?.delete(HEADER_UPTO_EVENT);
       connection.publish(subject, payload, more);
     }),
 };
