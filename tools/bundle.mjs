@@ -64,6 +64,21 @@ const stampOf = (path) => {
   return `${mtimeMs} ${size}`;
 };
 
+const NAMED_CLASS = /static \{\s*__name\(this, ("[^"]*")\);\s*\}/g;
+const NAMING = /var __name = \(target, value\) => .*;/;
+
+/**
+ * Classes keep their names; functions need not. The bundler names every function that it cannot leave unnamed when that is made, which for
+ * those made inside others is at every call.
+ */
+function nameClassesOnly(file) {
+  const text = readFileSync(file, 'utf8');
+  const classesNamed = text.replaceAll(NAMED_CLASS, 'static { Object.defineProperty(this, "name", { value: $1, configurable: true }); }');
+  const done = classesNamed.replace(NAMING, 'var __name = (target) => target;');
+  writeFileSync(file, done);
+  return done !== classesNamed;
+}
+
 async function bundle(mainFile, outdir) {
   rmSync(outdir, { recursive: true, force: true });
   const { metafile } = await build({
@@ -83,6 +98,8 @@ async function bundle(mainFile, outdir) {
     metafile: true,
     logLevel: 'error',
   });
+  const written = Object.keys(metafile.outputs).map((path) => nameClassesOnly(resolve(ROOT, path)));
+  if (!written.includes(true)) throw new Error('the bundler names functions in another way than this script knows');
   const ours = Object.keys(metafile.inputs).filter((path) => !path.split('/').includes('node_modules'));
   const sources = [...ours, join('node_modules', '.package-lock.json')].filter((path) => existsSync(resolve(ROOT, path)));
   const madeOf = Object.fromEntries(sources.map((path) => [relative(outdir, resolve(ROOT, path)), stampOf(resolve(ROOT, path))]));
