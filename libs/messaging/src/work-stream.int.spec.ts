@@ -258,10 +258,10 @@ describe('WorkStream', () => {
     await expect(new WorkStream(connection).open(log, log)).rejects.toBeInstanceOf(LogRegressed);
   });
 
-  it.each([
-    ['a message', false],
-    ['a marker', true],
-  ])('stops when the log went backwards and has grown past its former end, which %s closed', async (_what, isMarker) => {
+  it('stops when the log went backwards and has grown past its former end, which a message closed', () => stopsWhenGrown(false));
+  it('stops when the log went backwards and has grown past its former end, which a marker closed', () => stopsWhenGrown(true));
+
+  async function stopsWhenGrown(isMarker: boolean): Promise<void> {
     const work = new WorkStream(connection);
     if (!isMarker) await work.open(log, log);
     log.append(...notices(1, 5));
@@ -274,7 +274,7 @@ describe('WorkStream', () => {
     log.truncate(3);
     log.append(...notices(11, 9));
     await expect(new WorkStream(connection).open(log, log)).rejects.toBeInstanceOf(LogRegressed);
-  });
+  }
 
   it('loses nothing when the broker is killed with publishes in flight', async () => {
     const work = new WorkStream(connection);
