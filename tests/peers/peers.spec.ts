@@ -15,7 +15,7 @@ const phase = (perSecond: number, changes: Partial<PhaseFigures> = {}): PhaseFig
 });
 
 describe('medians over rounds', () => {
-  it('are measured values', () => {
+  it('are the value in the middle, or the mean of the two there', () => {
     expect(median([3, 1, 2])).toBe(2);
     expect(median([4, 1, 2, 3])).toBe(2.5);
     expect(median([])).toBeNaN();

@@ -5,8 +5,8 @@ import { propertiesOf, type Dto, type DtoProperty } from './dto-rules.js';
 export type BodyAcceptor = (body: unknown) => boolean;
 
 /**
- * A DTO's rules, compiled: class-validator walks its metadata for every value, which costs more than all else that a gateway does for a
- * request. The compiled form is a little stricter (it takes no null for a member that may be absent) and explains nothing: what it does
+ * A DTO's rules, compiled: class-validator walks its metadata for every value, and allocates more for that than everything else that a
+ * gateway does for a request. The compiled form is a little stricter (it takes no null for a member that may be absent) and explains nothing: what it does
  * not accept is for class-validator to judge.
  */
 export function acceptorOf(dto: Dto): BodyAcceptor {

@@ -11,13 +11,9 @@ export const CACHED_ENDED_MAX = 16;
 /** A snapshot of what is not a workflow is taken every so many events. */
 export const SNAPSHOT_EVERY = 200;
 /** Raised when the shape of a folded state or the meaning of an event changes: older snapshots are then not read. */
-export const REDUCER_VERSION = 2;
+export const REDUCER_VERSION = 3;
 
-/**
- * Folded states by stream. The cache is advanced only by what was committed. Its values are not in a Map: one that much goes through is
- * made anew again and again, each of its dead tables keeps the next alive, and so all that was ever in them until the old generation is
- * collected.
- */
+/** Folded states by stream. The cache is advanced only by what was committed. */
 export class StreamLoader {
   private readonly live: LRUCache<StreamId, Entry>;
   private readonly ended: LRUCache<StreamId, Entry>;

@@ -31,7 +31,6 @@ interface Entry {
 /** How often deadlines are looked at while anything waits. */
 const DEADLINE_CHECK_MS = 50;
 const HEAD = '{"commands":[';
-const TAIL = ']';
 
 /** Work that a sender does itself. */
 export interface OwnWork {
@@ -59,7 +58,7 @@ export class NatsCommandSender implements CommandSender {
     private readonly timers: Timers = systemTimers,
     private readonly own?: OwnWork,
   ) {
-    this.#tail = own === undefined ? `${TAIL}}` : `${TAIL},"works":${JSON.stringify(own.groups)}}`;
+    this.#tail = own === undefined ? ']}' : `],"works":${JSON.stringify(own.groups)}}`;
     this.#inbox = new RequestInbox(connection, timers);
     this.#absence = new Absence(timers);
   }

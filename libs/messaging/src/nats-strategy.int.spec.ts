@@ -56,6 +56,17 @@ async function react(handler: NoticeHandler, options: Partial<NatsStrategyOption
   return strategy;
 }
 
+/** A handler that answers its last notice when it is released. */
+function held(): { readonly seen: number[]; readonly handler: NoticeHandler; readonly release: () => void } {
+  const seen: number[] = [];
+  let answer: () => void = () => undefined;
+  const handler: NoticeHandler = (one) => {
+    seen.push(one.position);
+    return new Promise((resolve) => (answer = () => resolve({ kind: 'answered' })));
+  };
+  return { seen, handler, release: () => answer() };
+}
+
 const unanswered = async (epoch = 1): Promise<number> => {
   const { num_pending: pending, num_ack_pending: open } = await manager.consumers.info(workStreamOf(epoch), CONSUMER);
   return pending + open;
@@ -63,14 +74,14 @@ const unanswered = async (epoch = 1): Promise<number> => {
 
 describe('NatsStrategy', () => {
   it('acknowledges a message only when each of its notices is answered', async () => {
-    const held = new Map<number, () => void>();
-    await react((one) => new Promise((resolve) => held.set(one.position, () => resolve({ kind: 'answered' }))));
+    const waiting = new Map<number, () => void>();
+    await react((one) => new Promise((resolve) => waiting.set(one.position, () => resolve({ kind: 'answered' }))));
     await publish(3);
-    await eventually(() => held.size === 3);
-    held.get(1)?.();
-    held.get(3)?.();
+    await eventually(() => waiting.size === 3);
+    waiting.get(1)?.();
+    waiting.get(3)?.();
     const withOneOpen = await unanswered();
-    held.get(2)?.();
+    waiting.get(2)?.();
     expect(withOneOpen).toBe(1);
     await eventually(async () => (await unanswered()) === 0);
   });
@@ -120,12 +131,8 @@ describe('NatsStrategy', () => {
   }, 30_000);
 
   it('begins work before its message comes, does it once, and acknowledges the message when it is answered', async () => {
-    const seen: number[] = [];
-    let release: () => void = () => undefined;
-    const strategy = await react((one) => {
-      seen.push(one.position);
-      return new Promise((resolve) => (release = () => resolve({ kind: 'answered' })));
-    });
+    const { seen, handler, release } = held();
+    const strategy = await react(handler);
     strategy.begin({ ...notice(1), position: 1 });
     strategy.begin({ ...notice(1), position: 1 });
     expect(seen).toEqual([1]);
@@ -137,12 +144,8 @@ describe('NatsStrategy', () => {
   });
 
   it('does not begin what has come already', async () => {
-    const seen: number[] = [];
-    let release: () => void = () => undefined;
-    const strategy = await react((one) => {
-      seen.push(one.position);
-      return new Promise((resolve) => (release = () => resolve({ kind: 'answered' })));
-    });
+    const { seen, handler, release } = held();
+    const strategy = await react(handler);
     await publish(1);
     await eventually(() => seen.length === 1);
     strategy.begin({ ...notice(1), position: 1 });
@@ -163,15 +166,8 @@ describe('NatsStrategy', () => {
   });
 
   it('begins nothing without a free place or while it closes, and closes when what was begun is done', async () => {
-    const seen: string[] = [];
-    let release: () => void = () => undefined;
-    const strategy = await react(
-      (one) => {
-        seen.push(one.workflowId);
-        return new Promise((resolve) => (release = () => resolve({ kind: 'answered' })));
-      },
-      { maxConcurrent: 1 },
-    );
+    const { seen, handler, release } = held();
+    const strategy = await react(handler, { maxConcurrent: 1 });
     strategy.begin({ ...notice(1), position: 1 });
     strategy.begin({ ...notice(2), position: 2 });
     strategy.begin({ ...notice(3), kind: 'agent.run', position: 3 });
@@ -179,22 +175,15 @@ describe('NatsStrategy', () => {
     const closing = strategy.close().then(() => (isClosed = true));
     await new Promise((resolve) => setImmediate(resolve));
     strategy.begin({ ...notice(4), position: 4 });
-    expect([seen, isClosed]).toEqual([['wf_1'], false]);
+    expect([seen, isClosed]).toEqual([[1], false]);
     release();
     await closing;
-    expect(seen).toEqual(['wf_1']);
+    expect(seen).toEqual([1]);
   });
 
   it('finishes what is in work when it closes, and gives back what waits', async () => {
-    let release: () => void = () => undefined;
-    const started: number[] = [];
-    const strategy = await react(
-      (one) => {
-        started.push(one.position);
-        return new Promise((resolve) => (release = () => resolve({ kind: 'answered' })));
-      },
-      { maxConcurrent: 1 },
-    );
+    const { seen: started, handler, release } = held();
+    const strategy = await react(handler, { maxConcurrent: 1 });
     await publish(1);
     await eventually(() => started.length === 1);
     await publish(1);

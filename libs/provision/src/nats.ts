@@ -54,7 +54,7 @@ const STORE_BYTES_MAX = 8 * 1024 ** 3;
 const START_DEADLINE_MS = 30_000;
 /**
  * One machine's messages need a fraction of one processor. With more of them the server hands every message from thread to thread, and
- * each hand-over wakes one: a fifth more CPU and a later answer.
+ * each hand-over wakes one, which costs CPU and time.
  */
 const SERVER_ENV = { PATH: '/usr/bin:/bin', GOMAXPROCS: '1' } as const;
 

@@ -6,7 +6,7 @@ import { mainFileOf, type ServiceName } from './services.js';
 type MadeOf = Readonly<Record<string, string>>;
 
 /**
- * The file to start a service from: its bundle, which starts in a third of the time, when that was made of the build that lies there,
+ * The file to start a service from: its bundle, which starts sooner, when that was made of the build that lies there,
  * else the build itself. A build that is newer than its bundle is never run from the old one.
  */
 export async function programOf(home: string, service: ServiceName): Promise<string> {
