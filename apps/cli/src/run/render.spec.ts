@@ -93,6 +93,16 @@ describe('a run on the screen', () => {
     expect(text).toContain('✔ validation_failed');
   });
 
+  it('says of a run that waits for a person what the person can do', () => {
+    const waiting = story(['EscalationRaised', { from: 'processing', reason: 'step a failed 3 times' }]);
+    const lines = renderRun(runOf(waiting), { columns: 80, colour: false, now: momentAfter(1) });
+    expect(lines.slice(-3)).toEqual([
+      'Waits for a person: step a failed 3 times',
+      'To answer, with retry or fail:',
+      '  task-master workflow resolve wf_1 retry',
+    ]);
+  });
+
   it('shows what an agent says and never obeys it', () => {
     const evil = story(
       ['StepReadied', { stepId: 'a', attempt: 1, kind: 'agent.run', input: {} }],

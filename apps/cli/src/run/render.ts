@@ -245,7 +245,11 @@ function checkLines({ checks }: RunValidation, { paint, width }: Sheet): readonl
 
 function endLines(run: Run, { paint, width }: Sheet): readonly string[] {
   if (run.escalation !== undefined && run.ended === undefined)
-    return [paint('yellow', fit(`Waits for a person: ${harmless(run.escalation)}`, width))];
+    return [
+      paint('yellow', fit(`Waits for a person: ${harmless(run.escalation)}`, width)),
+      fit('To answer, with retry or fail:', width),
+      fit(`  task-master workflow resolve ${harmless(run.workflowId)} retry`, width),
+    ];
   if (run.ended === undefined) return [];
   const { outcome, reason, leftovers } = run.ended;
   const words = [paint(OUTCOME_INK[outcome], fit(`${outcome}${reason === '' ? '' : `: ${harmless(reason)}`}`, width))];
