@@ -1,9 +1,19 @@
 import { SUBJECT_COMMANDS, subjectOfQuery, type CommandEnvelope, type QueryOf } from '@taskmaster/contracts';
 import { NatsStrategy, onReconnect, WorkStream, STREAM_SETTINGS_DEFAULT } from '@taskmaster/messaging';
-import { AdmissionReactor, CommandHandler, CommandsController, RelayWorker, Sweeper, SweepWorker } from '@taskmaster/state-service';
+import {
+  AdmissionReactor,
+  CommandHandler,
+  CommandsController,
+  RelayWorker,
+  Sweeper,
+  SweepWorker,
+  type Commit,
+} from '@taskmaster/state-service';
 import type { NatsConnection } from 'nats';
 import type { DatabasePorts } from './database.js';
 import type { Life } from './life.js';
+
+type Handle = CommandHandler['handle'];
 
 /** What one state-service is made from. Every field may be replaced by another around it: how a planted bug gets in. */
 export interface ReplicaParts {
@@ -16,7 +26,8 @@ export interface ReplicaParts {
 
 /** The hooks of a replica that a planted bug may change. */
 export interface ReplicaChange {
-  readonly handle?: (envelope: CommandEnvelope, handler: CommandHandler, parts: ReplicaParts) => ReturnType<CommandHandler['handle']>;
+  readonly handle?: (envelope: CommandEnvelope, handler: CommandHandler, parts: ReplicaParts) => ReturnType<Handle>;
+  readonly offer?: (commit: Commit) => Commit;
   readonly stream?: (stream: WorkStream, parts: ReplicaParts) => Pick<WorkStream, 'open' | 'publish' | 'check' | 'close'>;
   readonly handler?: (handler: CommandHandler, parts: ReplicaParts) => void;
   readonly sweepsSteps?: boolean;
@@ -29,8 +40,8 @@ export function startReplica(parts: ReplicaParts, change: ReplicaChange = {}): v
   const { timers } = life;
   const { store, openWork, epochs, lead } = ports;
   const { handle } = change;
-  const send = (envelope: CommandEnvelope): ReturnType<CommandHandler['handle']> =>
-    handle === undefined ? handler.handle(envelope) : handle(envelope, handler, parts);
+  const send: Handle = (envelope, onReadied) =>
+    handle === undefined ? handler.handle(envelope, onReadied) : handle(envelope, handler, parts);
   const onFault = (error: unknown): void => note(`admission failed: ${String(error)}`);
   const admission = new AdmissionReactor({ openWork, slotsMax, send, onFault });
   const handler: CommandHandler = new CommandHandler({
@@ -39,7 +50,7 @@ export function startReplica(parts: ReplicaParts, change: ReplicaChange = {}): v
     clock: life.clock,
     soon: timers.soon,
     leads: () => relay.leads,
-    onCommitted: (commit) => relay.offer(commit),
+    onCommitted: (commit) => relay.offer(change.offer?.(commit) ?? commit),
     onQuotas: (quotas) => {
       if (change.admits !== false) admission.onQuotas(quotas);
     },
@@ -66,10 +77,7 @@ export function startReplica(parts: ReplicaParts, change: ReplicaChange = {}): v
   relay.start();
 }
 
-function openDoors(
-  { connection, life, ports, note }: ReplicaParts,
-  send: (envelope: CommandEnvelope) => ReturnType<CommandHandler['handle']>,
-): void {
+function openDoors({ connection, life, ports, note }: ReplicaParts, send: Handle): void {
   const onFailure = (what: string, error: unknown): void => note(`${what} failed: ${String(error)}`);
   const strategy = new NatsStrategy({ connection, timers: life.timers, onFailure });
   // No request of a simulation is long enough to be stored aside.

@@ -11,6 +11,8 @@ sayWhyItEnds(service);
 const config = readConfig(process.env);
 const logger = createLogger({ service, level: config.LOG_LEVEL });
 const connection = await connectBroker({ url: config.NATS_URL, name: service, onWaiting: sayThatItWaits(logger, 'NATS_URL') });
+/** Handlers only ask for a start, or answer: the work itself goes on in the background. */
+const NOTICES_CONCURRENT_MAX = 256;
 const running = await createCoordinator(config, {
   sender: new NatsCommandSender(connection, systemTimers, { groups: ['command'], begin: (notice) => strategy.begin(notice) }),
   asker: new NatsQueryAsker(connection),
@@ -18,6 +20,7 @@ const running = await createCoordinator(config, {
 });
 const strategy: NatsStrategy = new NatsStrategy({
   connection,
+  maxConcurrent: NOTICES_CONCURRENT_MAX,
   onPoison: running.failPoison,
   onFailure: (what, error) => {
     logger.warn({ what, err: error }, 'handler failed');

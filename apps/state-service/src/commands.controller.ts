@@ -7,7 +7,7 @@ import { CommandHandler } from './handle-command.js';
 import { isLongRequest, Requirements } from './requirements.js';
 
 /** Notices that an answer carries ahead of their messages, and the longest text of an event that becomes one: an answer stays small. */
-const AHEAD_MAX = 64;
+const AHEAD_MAX = 192;
 const AHEAD_LENGTH_MAX = 2_048;
 
 /** The door for commands: answers in the order of the commands. */
@@ -22,8 +22,10 @@ export class CommandsController {
   async handle(@Payload() request: unknown): Promise<CommandReply> {
     const works = worksOf(request);
     const ahead: Notice[] = [];
-    const onReadied = (notice: Notice, length: number): void => {
-      if (ahead.length < AHEAD_MAX && length <= AHEAD_LENGTH_MAX && works.includes(kindGroupOf(notice.kind))) ahead.push(notice);
+    const onReadied = (notice: Notice, length: number): boolean => {
+      const isTold = ahead.length < AHEAD_MAX && length <= AHEAD_LENGTH_MAX && works.includes(kindGroupOf(notice.kind));
+      if (isTold) ahead.push(notice);
+      return isTold;
     };
     const answers = commandsOf(request).map((value) => {
       const parsed = parseEnvelope(value);

@@ -35,8 +35,8 @@ import { factOf, type Entry } from './entry.js';
 
 export type Answer = CommandAnswer | { readonly outcome: 'fault'; readonly detail: string };
 
-/** Told of a notice, and of the length of its event's text. */
-export type OnReadied = (notice: Notice, length: number) => void;
+/** Told of a notice, and of the length of its event's text. @returns whether the answer tells it to who does such work */
+export type OnReadied = (notice: Notice, length: number) => boolean;
 
 /** A command on its way through the handler. */
 export interface Pending {

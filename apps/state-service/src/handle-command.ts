@@ -55,8 +55,10 @@ export interface CommittedEvent {
 export interface Commit {
   /** Positions without a hole, in order. */
   readonly events: readonly CommittedEvent[];
-  /** Of what they made ready, in their order. */
+  /** Of what they made ready, in their order, but for those that were told. */
   readonly notices: readonly Notice[];
+  /** Those that an answer tells to who does such work. */
+  readonly told: readonly Notice[];
   /** What each of their streams came to. */
   readonly after: ReadonlyMap<StreamId, Entry>;
 }
@@ -173,9 +175,7 @@ export class CommandHandler {
       if (result?.kind === 'appended') after.set(stream.before.stream, stream.after);
     });
     if (committed.length > 0) {
-      const commit = { events: committed, notices: noticesOf(committed), after };
-      tellTakers(work, commit);
-      this.options.onCommitted?.(commit);
+      this.options.onCommitted?.({ events: committed, ...tellTakers(work, committed), after });
     }
     return { again, stale: conflicts };
   }
@@ -314,15 +314,17 @@ export class CommandHandler {
 }
 
 /** Tells of each notice one of those who asked for its stream's. Answers are given by promises, so theirs are still to come. */
-function tellTakers(work: Batch, { events, notices }: Commit): void {
-  let next = 0;
+function tellTakers(work: Batch, events: readonly CommittedEvent[]): Pick<Commit, 'notices' | 'told'> {
+  const [notices, told]: [Notice[], Notice[]] = [[], []];
+  const all = noticesOf(events);
   for (const event of events) {
     if (event.type !== 'StepReadied') continue;
-    const notice = notices[next];
-    next += 1;
+    const notice = all[notices.length + told.length] as Notice;
     const taker = work.get(event.stream)?.find(({ onReadied }) => onReadied !== undefined);
-    if (notice !== undefined) taker?.onReadied?.(notice, event.dataText.length);
+    const isTold = taker?.onReadied?.(notice, event.dataText.length) === true;
+    (isTold ? told : notices).push(notice);
   }
+  return { notices, told };
 }
 
 const REUSED: CommandAnswer = { outcome: 'rejected', code: 'command-reused', detail: 'this idempotency key was used for another command' };

@@ -1,5 +1,6 @@
-import type { Notice } from '@taskmaster/contracts';
+import { idOf, type DomainEvent, type Notice } from '@taskmaster/contracts';
 import {
+  attemptKey,
   nameOfEvent,
   noticeEventOf,
   noticesOf,
@@ -11,7 +12,7 @@ import {
 } from '@taskmaster/event-log';
 import { LogRegressed, systemTimers, WorkStreamLost, type EpochStore, type Timers, type WorkStream } from '@taskmaster/messaging';
 import { Alarm } from './alarm.js';
-import type { Commit } from './handle-command.js';
+import type { Commit, CommittedEvent } from './handle-command.js';
 import type { SweepWorker } from './sweep.worker.js';
 
 /** A replica that does not lead asks again this often. */
@@ -36,6 +37,15 @@ export interface RelayWorkerOptions {
   /** The log lost commits that were published: nothing may go on without a human. */
   readonly onRegressed: (error: LogRegressed) => void;
   readonly timers?: Timers;
+}
+
+/** What ends the wait for whoever was told of an attempt. */
+const ANSWERS: ReadonlySet<DomainEvent['type']> = new Set(['StepStarted', 'StepSucceeded', 'StepFailed', 'StepCancelled']);
+
+function answeredBy({ type, stream, data }: CommittedEvent): readonly string[] {
+  if (!ANSWERS.has(type)) return [];
+  const { stepId, attempt } = data as { readonly stepId: string; readonly attempt: number };
+  return [attemptKey(idOf(stream), stepId, attempt)];
 }
 
 /** One replica leads: it publishes notices in log order, watches the stream, and sweeps. Any number may try. */
@@ -77,10 +87,11 @@ export class RelayWorker {
   }
 
   /** A commit of this process; a leader publishes it without reading it back. */
-  offer({ events, notices }: Pick<Commit, 'events' | 'notices'>): void {
+  offer({ events, notices, told }: Pick<Commit, 'events' | 'notices' | 'told'>): void {
     const [first, last] = [events[0], events.at(-1)];
     if (this.relay === undefined || first === undefined || last === undefined) return;
-    this.relay.offer({ after: first.position - 1, upto: last.position, uptoEvent: nameOfEvent(last), notices });
+    const range = { after: first.position - 1, upto: last.position, uptoEvent: nameOfEvent(last) };
+    this.relay.offer({ ...range, notices, told, answered: events.flatMap(answeredBy) });
     this.work.ring();
   }
 
@@ -162,6 +173,7 @@ export class RelayWorker {
         // The turn of what waited for a stream that was then opened again never comes: it is published from its new place.
         publish: (range: WorkRange) => (this.relay === relay ? stream.publish(range) : Promise.reject(new WorkStreamLost('opened again'))),
         readAll: (after, limit) => store.readAll(after, limit),
+        now: () => this.timers.now(),
       },
       opened.resumeAfter,
     );
@@ -176,8 +188,13 @@ export class RelayWorker {
       this.look = false;
       await this.relay?.drain(look);
       if (this.isDue('stream', STREAM_CHECK_MS)) await this.options.stream.check();
-      if (goesOn()) await this.work.wait(STREAM_CHECK_MS);
+      if (goesOn()) await this.work.wait(Math.min(STREAM_CHECK_MS, this.untilDue()));
     }
+  }
+
+  /** Until something has to be published that was told ahead. */
+  private untilDue(): number {
+    return Math.max(0, (this.relay?.dueAt ?? Number.POSITIVE_INFINITY) - this.timers.now());
   }
 
   private isDue(name: string, everyMs: number): boolean {

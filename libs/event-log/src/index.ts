@@ -16,12 +16,15 @@ export { readSnapshots, writeSnapshot, type Snapshot } from './snapshots.js';
 export { PostgresEventStore, type EventStore } from './store.js';
 export { PostgresEpochStore, type EpochRow } from './epochs.js';
 export {
+  attemptKey,
   nameOfEvent,
   noticeEventOf,
   noticesOf,
   Relay,
   RELAY_READ_MAX,
+  TOLD_MS,
   type NoticeEvent,
+  type OfferedRange,
   type RelayPorts,
   type WorkRange,
 } from './relay.js';

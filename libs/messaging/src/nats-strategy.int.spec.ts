@@ -165,7 +165,29 @@ describe('NatsStrategy', () => {
     await eventually(async () => seen.length === 4 && (await unanswered()) === 0);
   });
 
-  it('begins nothing without a free place or while it closes, and closes when what was begun is done', async () => {
+  it('begins what was told ahead when there is a place for it, and takes messages again when there is one left', async () => {
+    const { seen, handler, release } = held();
+    const strategy = await react(handler, { maxConcurrent: 1 });
+    await publish(1);
+    await eventually(() => seen.length === 1);
+    strategy.begin({ ...notice(8), position: 8 });
+    strategy.begin({ ...notice(9), position: 9 });
+    release();
+    await eventually(async () => seen.length === 2 && (await unanswered()) === 0);
+    await publish(1);
+    release();
+    await eventually(() => seen.length === 3);
+    const at = performance.now();
+    await eventually(async () => (await manager.consumers.info(workStreamOf(1), CONSUMER)).num_ack_pending === 1);
+    // Asked for at once, and not at the next look of the watch.
+    expect(performance.now() - at).toBeLessThan(200);
+    release();
+    await eventually(() => seen.length === 4);
+    release();
+    await eventually(async () => (await unanswered()) === 0);
+  });
+
+  it('begins nothing while it closes, forgets what waits for a place, and closes when what was begun is done', async () => {
     const { seen, handler, release } = held();
     const strategy = await react(handler, { maxConcurrent: 1 });
     strategy.begin({ ...notice(1), position: 1 });

@@ -144,8 +144,9 @@ export class NatsStrategy extends Server implements CustomTransportStrategy {
   }
 
   async #close(): Promise<void> {
+    const drained = this.#work.drain();
     await Promise.all(this.#consumers.map((consumer) => consumer.stop()));
-    await Promise.all([this.#work.drain(), ...this.#subscriptions.map((subscription) => subscription.drain())]);
+    await Promise.all([drained, ...this.#subscriptions.map((subscription) => subscription.drain())]);
     if (this.#answering > 0) {
       await new Promise<void>((resolve) => {
         this.#onAnswered = resolve;

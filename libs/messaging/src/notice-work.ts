@@ -35,7 +35,7 @@ const DRAIN_GIVE_BACK_MS = 100;
 /** Messages held open: in work, waiting for a place, or told `later`. No more are pulled beyond it. */
 const OPEN_MESSAGES_MAX = 128;
 /** Notices begun before their message that are remembered; the message of an older one may have gone to another process. */
-const BEGUN_MAX = 256;
+const BEGUN_MAX = 1_024;
 
 interface Open {
   readonly consumer: string;
@@ -105,12 +105,12 @@ export class NoticeWork {
   }
 
   /**
-   * Begins a notice whose message is on its way, unless there is no place for it. The message is answered by what comes of this; what
-   * fails here is done again with the message, and counts there.
+   * Begins a notice that was told ahead, unless too many are waiting. Its message comes when it is not answered soon, and is answered by
+   * what comes of this; what fails here is done again with the message, and counts there.
    */
   begin(notice: Notice, handler: NoticeHandler): void {
     const { eventId } = notice;
-    if (this.#isDraining || this.#places <= 0 || this.#begun.has(eventId) || this.#inWork.has(eventId)) return;
+    if (this.#isDraining || this.#beginning >= BEGUN_MAX || this.#begun.has(eventId) || this.#inWork.has(eventId)) return;
     this.#beginning += 1;
     const verdict = this.#work({ handler, deliveries: 1 }, notice).finally(() => {
       this.#beginning -= 1;
@@ -226,6 +226,8 @@ export class NoticeWork {
     const next = this.#waitingForPlace.shift();
     if (next === undefined) this.#places += 1;
     else next();
+    // There was no room while somebody waited.
+    if (next !== undefined && this.#waitingForPlace.length === 0) for (const listener of this.#roomListeners) listener();
   }
 
   /** @returns whether it slept to the end */

@@ -18,6 +18,7 @@ import {
   noRedrive,
   positionsEarly,
   streamNotFollowed,
+  toldTakenForDone,
 } from './stream-bugs.js';
 import { acknowledgedBeforeAnswer, attemptNotChecked, heldTakenForOurs, holderNotChecked } from './worker-bugs.js';
 import { zombieCatchesUp } from './zombie.js';
@@ -32,6 +33,7 @@ export const bugs = (): readonly Bug[] => [
   checkpointStored(),
   positionsEarly,
   streamNotFollowed,
+  toldTakenForDone,
   acknowledgedBeforeAnswer,
   noSweep,
   leaseNotNoticed,

@@ -28,6 +28,12 @@ export const endNotNamed: Bug = {
     }),
 };
 
+export const toldTakenForDone: Bug = {
+  name: 'told-taken-for-done',
+  mistake: 'What an answer told ahead is taken for done: the stream covers it without its notice, and whoever was told may be dead.',
+  replica: { offer: (commit) => ({ ...commit, told: [] }) },
+};
+
 export const epochNotRaised: Bug = {
   name: 'epoch-not-raised',
   mistake: 'A lost stream is made anew under the same epoch, so what is left of the old one is taken for the new one.',

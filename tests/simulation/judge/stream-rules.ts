@@ -23,7 +23,8 @@ interface Cover {
 type Break = (rule: string, what: string) => void;
 
 /**
- * I11: in an epoch's stream the covered positions follow one another without a hole, and every notice of what is covered is there.
+ * I11: in an epoch's stream the covered positions follow one another without a hole, and every notice of what is covered is
+ * there or was answered before, by whoever was told ahead.
  * And the rules of the way back: only what is answered is acknowledged, only what is acknowledged is purged.
  */
 export class StreamRules {
@@ -50,29 +51,19 @@ export class StreamRules {
         this.broken('I11', `${at} tells of position ${String(position)}, which the log does not have`);
       cover.notices.add(eventId);
     }
-    if (upto > after) this.wholly({ at, cover, upto, isBeginning: cover.upto === 0 });
+    if (upto > after) this.wholly(at, cover, upto);
     cover.upto = upto;
   }
 
-  /** Every notice of the positions that are now covered is in the stream; at the beginning of an epoch, those of open work. */
-  private wholly({
-    at,
-    cover,
-    upto,
-    isBeginning,
-  }: {
-    readonly at: string;
-    readonly cover: Cover;
-    readonly upto: number;
-    readonly isBeginning: boolean;
-  }): void {
+  /** Every notice of the positions that are now covered is in the stream, unless it is answered. */
+  private wholly(at: string, cover: Cover, upto: number): void {
     if (upto > this.tables.events.length)
       this.broken('I11', `${at} covers up to ${String(upto)}, the log ends at ${String(this.tables.events.length)}`);
     for (const event of this.tables.events.slice(cover.upto, upto)) {
       if (event.type !== 'StepReadied') continue;
       const { stepId, kind } = JSON.parse(event.dataText) as { readonly stepId: string; readonly kind: StepKind };
       if (kindGroupOf(kind) === undefined || cover.notices.has(eventIdOf(event.stream, event.version))) continue;
-      if (!isBeginning || this.isOpen(this.tables.steps.get(`${event.stream} ${stepId}`), event.version))
+      if (this.isOpen(this.tables.steps.get(`${event.stream} ${stepId}`), event.version))
         this.broken('I11', `${at} covers position ${String(event.position)}, whose notice is nowhere`);
     }
   }
