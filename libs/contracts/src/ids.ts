@@ -1,4 +1,4 @@
-import { v5 as uuidv5 } from 'uuid';
+import { parse as bytesOfUuid, v5 as uuidv5 } from 'uuid';
 import { err, ok, type Result } from './result.js';
 
 declare const brand: unique symbol;
@@ -35,7 +35,8 @@ export interface AttemptRef {
 
 export const DEFAULT_TENANT = 'default' as TenantId;
 
-const NAMESPACE = 'b0a7c7de-7a36-5c4e-9f0e-6f2d5a3c1e10';
+// Bytes, because text would be parsed again for every id.
+const NAMESPACE = bytesOfUuid('b0a7c7de-7a36-5c4e-9f0e-6f2d5a3c1e10');
 const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz';
 const ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
 const STEP_ID_PATTERN = /^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$/;

@@ -23,7 +23,7 @@ export const MESSAGE_BYTES_MAX = 512 * 1024;
 /** Commands in one request to state-service. */
 export const COMMANDS_PER_REQUEST_MAX = 64;
 /** Requests of one process that may be in flight to state-service; later commands travel together. */
-export const COMMAND_REQUESTS_IN_FLIGHT_MAX = 2;
+export const COMMAND_REQUESTS_IN_FLIGHT_MAX = 4;
 /** Attempts of one step, whatever a policy asks for. */
 export const STEP_ATTEMPTS_MAX = 50;
 /** Bytes of the output of one step that its event keeps. */

@@ -1,5 +1,5 @@
 /** Batches of one process that may be in flight; work that arrives meanwhile forms the next one. */
-export const BATCHES_IN_FLIGHT_MAX = 2;
+export const BATCHES_IN_FLIGHT_MAX = 3;
 
 export interface BatcherOptions<Item> {
   /** Items of one batch. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
+  COMMAND_REQUESTS_IN_FLIGHT_MAX,
   COMMANDS_PER_REQUEST_MAX,
   deriveUuid,
   StateUnavailable,
@@ -63,23 +64,26 @@ async function answerCommands(answer: (message: Msg, commands: readonly CommandE
 }
 
 describe('NatsCommandSender', () => {
-  it('lets commands that arise while two requests are in flight travel together, each with its own answer', async () => {
+  it('lets commands that arise while the allowed requests are in flight travel together, each with its own answer', async () => {
     const held: (() => void)[] = [];
     const { requests, subscription } = await answerCommands((message, commands) => {
       held.push(() => replyTo(message, commands.map(accept)));
     });
     const sender = new NatsCommandSender(near);
-    const answers = [sender.send(envelope(0))];
-    await eventually(() => held.length === 1);
-    answers.push(sender.send(envelope(1)));
-    await eventually(() => held.length === 2);
-    for (let n = 2; n < 100; n += 1) answers.push(sender.send(envelope(n)));
+    const answers: Promise<CommandAnswer>[] = [];
+    while (answers.length < COMMAND_REQUESTS_IN_FLIGHT_MAX) {
+      answers.push(sender.send(envelope(answers.length)));
+      await eventually(() => held.length === answers.length);
+    }
+    const later = COMMANDS_PER_REQUEST_MAX + 34;
+    for (let n = 0; n < later; n += 1) answers.push(sender.send(envelope(answers.length)));
     for (const release of held.splice(0)) release();
-    await eventually(() => requests.length === 4);
+    await eventually(() => requests.length === COMMAND_REQUESTS_IN_FLIGHT_MAX + 2);
     for (const release of held.splice(0)) release();
     const streams = (await Promise.all(answers)).map((answer) => (answer.outcome === 'accepted' ? answer.stream : ''));
-    expect(streams).toEqual(Array.from({ length: 100 }, (_, n) => `workflow-${String(n)}`));
-    expect(requests.map((request) => request.length)).toEqual([1, 1, COMMANDS_PER_REQUEST_MAX, 34]);
+    expect(streams).toEqual(streams.map((_, n) => `workflow-${String(n)}`));
+    const alone = Array.from({ length: COMMAND_REQUESTS_IN_FLIGHT_MAX }, () => 1);
+    expect(requests.map((request) => request.length)).toEqual([...alone, COMMANDS_PER_REQUEST_MAX, 34]);
     subscription.unsubscribe();
   });
 

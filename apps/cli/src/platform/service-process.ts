@@ -38,7 +38,7 @@ const YOUNG_MIB: Readonly<Record<ServiceName, number>> = {
   gateway: 16,
   'state-service': 24,
   'nlp-service': 4,
-  'agent-coordinator': 4,
+  'agent-coordinator': 8,
   'simulated-agent': 4,
 };
 
