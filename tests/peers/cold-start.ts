@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ProcessCosts, sum } from '../performance/processes.js';
+import { platformModule } from '../platform/platform-under-test.js';
 import { Child } from './child.js';
 import { startPeerNats, startPeerPostgres } from './engines/servers.js';
 import { median } from './figures.js';
@@ -19,8 +20,6 @@ export interface StartFigures {
   readonly upMs: number;
 }
 
-/** As the platform starts its services. */
-const NODE_FLAGS = ['--max-semi-space-size=8'];
 const SERVICES = ['state-service', 'gateway', 'agent-coordinator', 'nlp-service'] as const;
 const READY_MS_MAX = 60_000;
 const STARTS = 3;
@@ -46,9 +45,9 @@ export async function measureStart(bench: Bench): Promise<StartFigures> {
       NLP_PROVIDER: 'offline',
       WORKSPACES_DIR: join(scratch, 'workspaces'),
     };
-    const emptyNest = fileURLToPath(new URL('./roles/empty-nest.js', import.meta.url));
+    const emptyNest = [fileURLToPath(new URL('./roles/empty-nest.js', import.meta.url))];
     const starts = options.quick ? 1 : STARTS;
-    await startOnce(main('state-service'), variables); // brings the database to its schema
+    await startOnce(await commandOf('state-service'), variables); // brings the database to its schema
     const rounds: StartedRound[] = [];
     // By turns, so that what else happens on the machine meets all alike.
     for (let i = 0; i < starts; i += 1) rounds.push(await startAll(emptyNest, variables));
@@ -61,19 +60,23 @@ export async function measureStart(bench: Bench): Promise<StartFigures> {
   }
 }
 
-const main = (service: string): string => resolve('apps', service, 'dist', 'main.js');
+/** Flags and file, as the platform starts a service. */
+async function commandOf(service: (typeof SERVICES)[number]): Promise<readonly string[]> {
+  const { nodeFlagsOf, programOf } = await platformModule();
+  return [...nodeFlagsOf(service), await programOf(process.cwd(), service)];
+}
 
 /** By name; the empty process is called `EMPTY`. */
 type StartedRound = ReadonlyMap<string, Started>;
 const EMPTY = 'empty';
 
 /** A state-service runs while the others start: they look for what it makes. */
-async function startAll(emptyNest: string, variables: Readonly<Record<string, string>>): Promise<StartedRound> {
+async function startAll(emptyNest: readonly string[], variables: Readonly<Record<string, string>>): Promise<StartedRound> {
   const started = new Map([[EMPTY, await startOnce(emptyNest, variables)]]);
-  const state = await launch(main(SERVICES[0]), variables);
+  const state = await launch(await commandOf(SERVICES[0]), variables);
   try {
     started.set(SERVICES[0], state.started);
-    for (const service of SERVICES.slice(1)) started.set(service, await startOnce(main(service), variables));
+    for (const service of SERVICES.slice(1)) started.set(service, await startOnce(await commandOf(service), variables));
   } finally {
     await state.stop();
   }
@@ -95,18 +98,18 @@ const startLine = ({ emptyNestMs, services, upMs: up }: StartFigures): string =>
     .map(([name, ms]) => `${name} ${String(ms)}`)
     .join(', ')} ms; everything from nothing ${String(up)} ms`;
 
-async function startOnce(program: string, env: Readonly<Record<string, string>>): Promise<Started> {
-  const { started, stop } = await launch(program, env);
+async function startOnce(command: readonly string[], env: Readonly<Record<string, string>>): Promise<Started> {
+  const { started, stop } = await launch(command, env);
   await stop();
   return started;
 }
 
 async function launch(
-  program: string,
+  command: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<{ readonly started: Started; readonly stop: () => Promise<void> }> {
   const begin = performance.now();
-  const child = spawn(process.execPath, [...NODE_FLAGS, program], { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const child = spawn(process.execPath, command, { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const ended = new Promise<number | null>((settle) => child.once('exit', settle));
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM');
@@ -118,9 +121,9 @@ async function launch(
   const isReady = await Promise.race([new Promise<true>((ready) => child.once('message', () => ready(true))), ended.then(() => false)]);
   const ms = Math.round(performance.now() - begin);
   clearTimeout(late);
-  if (!isReady) throw new Error(`${program} did not start`);
+  if (!isReady) throw new Error(`${command.join(' ')} did not start`);
   const pid = child.pid ?? 0;
-  const pssMiB = Number(sum(new ProcessCosts(() => new Map([[pid, program]])).pssMiB()).toFixed(1));
+  const pssMiB = Number(sum(new ProcessCosts(() => new Map([[pid, 'service']])).pssMiB()).toFixed(1));
   return { started: { ms, pssMiB }, stop };
 }
 

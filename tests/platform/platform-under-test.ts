@@ -2,13 +2,22 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Interruption, Platform, PlatformOptions, PlatformProcess } from '../../apps/cli/dist/platform/index.js';
+import type {
+  Interruption,
+  nodeFlagsOf,
+  Platform,
+  PlatformOptions,
+  PlatformProcess,
+  programOf,
+} from '../../apps/cli/dist/platform/index.js';
 
 export type { Platform, PlatformProcess };
 
 export interface PlatformModule {
   readonly startPlatform: (options: PlatformOptions) => Promise<Platform>;
   readonly listenForInterruption: () => Interruption;
+  readonly programOf: typeof programOf;
+  readonly nodeFlagsOf: typeof nodeFlagsOf;
 }
 
 /** The platform as it was built; the type-checker knows it, and nothing of it is loaded before it is used. */

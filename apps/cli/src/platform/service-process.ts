@@ -43,7 +43,7 @@ const YOUNG_MIB: Readonly<Record<ServiceName, number>> = {
 };
 
 /** Our heaps are small: threads that help to collect them cost more wake-ups than they save, and growing fourfold first is only memory. */
-const flagsOf = (service: ServiceName): readonly string[] => [
+export const nodeFlagsOf = (service: ServiceName): readonly string[] => [
   `--max-semi-space-size=${String(YOUNG_MIB[service])}`,
   '--single-threaded-gc',
   '--heap-growing-percent=80',
@@ -55,7 +55,7 @@ export async function launchService(launch: ServiceLaunch): Promise<ServiceProce
   const log = await openLog(launch.logFile);
   let child: ChildProcess;
   try {
-    child = spawn(process.execPath, [...flagsOf(launch.service), launch.mainFile], {
+    child = spawn(process.execPath, [...nodeFlagsOf(launch.service), launch.mainFile], {
       cwd: launch.workingDirectory,
       env: launch.env,
       // Detached: Ctrl-C reaches the whole foreground group, and we stop the services in their order.
