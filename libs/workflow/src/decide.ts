@@ -163,7 +163,7 @@ const planFaultData = (fault: PlanFault): Record<string, string | number | reado
 
 function pause(reason: string, w: LiveWorkflow, context: DecisionContext): No {
   if (w.paused !== null) return reject('workflow-paused', 'the workflow is already paused', allowed(w));
-  if (w.cancelling !== null || isEnding(w)) return reject('workflow-cancelling', 'the workflow is on its way to its end', allowed(w));
+  if (isLeaving(w)) return reject('workflow-cancelling', 'the workflow is on its way to its end', allowed(w));
   return acceptDraft(record(draftOf(w, context.now), { type: 'WorkflowPaused', data: { reason } }));
 }
 
@@ -175,6 +175,7 @@ function resume(reason: string, w: LiveWorkflow, context: DecisionContext): No {
 }
 
 const isEnding = (w: LiveWorkflow): boolean => w.state in profileOf(w.request.profile).terminal;
+const isLeaving = (w: LiveWorkflow): boolean => w.cancelling !== null || isEnding(w);
 
 /** Possible until `change.merge` has started, the point of no return. */
 function cancel(reason: string, w: LiveWorkflow, context: DecisionContext): No {
@@ -217,13 +218,14 @@ type ResolveData = Extract<WorkflowClientCommand, { type: 'ResolveEscalation' }>
 
 function resolveEscalation(data: ResolveData, w: LiveWorkflow, context: DecisionContext): No {
   if (w.escalation?.escalationId !== data.escalationId) return reject('escalation-not-found', 'no such escalation is open', allowed(w));
+  if (isLeaving(w)) return reject('workflow-cancelling', 'the workflow is on its way to its end', allowed(w));
   const resolved = record(draftOf(w, context.now), { type: 'EscalationResolved', data });
   if (data.decision === 'retry') return settle(record(resolved, ...retryFacts(w, context.now)), context);
   return acceptDraft(advance(record(resolved, ...failFacts(resolved.workflow, data.note, context.now))));
 }
 
 function admit(w: LiveWorkflow, context: DecisionContext): No {
-  if (w.slot !== 'queued' || w.cancelling !== null || isEnding(w)) return noop('the workflow does not wait for a slot');
+  if (w.slot !== 'queued' || isLeaving(w)) return noop('the workflow does not wait for a slot');
   if (!context.slotFree) return { kind: 'later', detail: 'no slot is free', retryAfterMs: 1_000 };
   return acceptDraft(advance(record(draftOf(w, context.now), { type: 'WorkflowAdmitted', data: { reason: 'from-queue' } })));
 }

@@ -3,7 +3,7 @@ import { PROFILE_NAMES, type OnFailure, type ProfileName, type StepDraft, type W
 import { quotaChanges } from './quota.js';
 import { statusOf, stepRows, workflowRow } from './rows.js';
 import { initialWorkflow } from './state.js';
-import { lines, noopStep, options, planRequest, story, type Story } from './story.fixture.js';
+import { lines, noopStep, options, planRequest, repository, story, type Story } from './story.fixture.js';
 
 const POLICIES: readonly OnFailure[] = ['fail', 'continue', 'escalate', 'block'];
 const CASES = PROFILE_NAMES.flatMap((profile) => POLICIES.map((policy): [ProfileName, OnFailure] => [profile, policy]));
@@ -77,6 +77,23 @@ describe('what follows when the policy of a step is exhausted', () => {
     t.after(options.escalationTimeoutMs).must({ type: 'ExpireWorkflow', data: {} });
     expect(t.live.ended).toMatchObject({ outcome: 'failed', reason: 'nobody answered the escalation in time' });
   });
+
+  it.each(asking.flatMap(([profile, policy]) => (['retry', 'fail'] as const).map((decision) => [profile, policy, decision] as const)))(
+    'is not answered any more when the workflow is on its way to its end: profile %s, onFailure %s, a person says %s',
+    (profile, policy, decision) => {
+      const steps = [fragile(policy), noopStep('after', 'fragile')];
+      const t = story()
+        .request(planRequest({ steps }, { profile, repository }))
+        .fail('fragile');
+      const { escalationId = '' } = t.live.escalation ?? {};
+      t.must({ type: 'CancelWorkflow', data: { reason: 'no longer wanted' } });
+      // What the failed step left behind is still to be discarded.
+      expect(t.live.ended).toBeNull();
+      const said = { type: 'ResolveEscalation', data: { escalationId, decision, note: 'too late' } } as const;
+      expect(t.when(said)).toMatchObject({ kind: 'rejected', code: 'workflow-cancelling' });
+      expect(t.when({ type: 'ExpireWorkflow', data: {} }).kind).toBe('noop');
+    },
+  );
 
   it.each(asking)('can be cancelled while it waits: profile %s, onFailure %s', (profile, policy) => {
     const t = told(profile, policy).complete('beside').fail('fragile');
