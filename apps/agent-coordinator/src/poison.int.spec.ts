@@ -56,7 +56,7 @@ async function published(notices: readonly Notice[]): Promise<void> {
   const epochs: EpochStore = {
     current: () => Promise.resolve({ epoch, acknowledgedUpto: 0 }),
     bump: () => Promise.resolve((epoch += 1)),
-    acknowledge: () => Promise.resolve(),
+    acknowledge: () => Promise.resolve(true),
   };
   const source: WorkSource = {
     head: () => Promise.resolve(0),

@@ -61,7 +61,7 @@ describe('the process of nlp-service with a real broker', () => {
     const epochs = {
       current: () => Promise.resolve({ epoch, acknowledgedUpto: 0 }),
       bump: () => Promise.resolve((epoch += 1)),
-      acknowledge: () => Promise.resolve(),
+      acknowledge: () => Promise.resolve(true),
     };
     async function* openWork(): AsyncIterable<readonly Notice[]> {
       yield await Promise.resolve([notice]);

@@ -19,8 +19,9 @@ const BUMP = `
 
 const ACKNOWLEDGE = `
   update work_epoch
-  set acknowledged_upto = $2
-  where k = 1 and epoch = $1 and acknowledged_upto < $2`;
+  set acknowledged_upto = greatest(acknowledged_upto, $2)
+  where k = 1 and epoch = $1
+  returning epoch`;
 
 /** Where epochs of the broker are kept: one row, changed by compare-and-set. */
 export class PostgresEpochStore {
@@ -36,8 +37,9 @@ export class PostgresEpochStore {
     return (await this.current()).epoch;
   }
 
-  async acknowledge(epoch: number, upto: number): Promise<void> {
-    await this.rows({ name: 'epoch-acknowledge', text: ACKNOWLEDGE, values: [epoch, upto] });
+  /** @returns whether that epoch is in force; nothing is recorded otherwise */
+  async acknowledge(epoch: number, upto: number): Promise<boolean> {
+    return (await this.rows({ name: 'epoch-acknowledge', text: ACKNOWLEDGE, values: [epoch, upto] })).length > 0;
   }
 
   private async rows<Row extends object>(query: { name: string; text: string; values: unknown[] }): Promise<readonly Row[]> {

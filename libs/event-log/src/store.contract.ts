@@ -59,7 +59,7 @@ export interface DatabaseUnderTest {
   readonly epochs: {
     current(): Promise<EpochRow>;
     bump(from: number): Promise<number>;
-    acknowledge(epoch: number, upto: number): Promise<void>;
+    acknowledge(epoch: number, upto: number): Promise<boolean>;
   };
 }
 
@@ -302,13 +302,13 @@ export function describeDatabase(name: string, open: () => Promise<DatabaseUnder
   describe(`${name}: epochs and snapshots`, () => {
     it('raises an epoch once for all who saw the same one, and forgets what was acknowledged in it', async () => {
       expect(await epochs.bump(0)).toBe(1);
-      await epochs.acknowledge(1, 7);
-      await epochs.acknowledge(1, 5);
+      expect(await epochs.acknowledge(1, 7)).toBe(true);
+      expect(await epochs.acknowledge(1, 5)).toBe(true);
       expect(await epochs.current()).toEqual({ epoch: 1, acknowledgedUpto: 7 });
       expect(await epochs.bump(0)).toBe(1);
       expect(await epochs.current()).toEqual({ epoch: 1, acknowledgedUpto: 7 });
       expect(await epochs.bump(1)).toBe(2);
-      await epochs.acknowledge(1, 9);
+      expect(await epochs.acknowledge(1, 9)).toBe(false);
       expect(await epochs.current()).toEqual({ epoch: 2, acknowledgedUpto: 0 });
     });
 

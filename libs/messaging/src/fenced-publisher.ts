@@ -37,7 +37,7 @@ export interface PublisherStart {
 
 /**
  * Extends one epoch's stream. Every publish names the stream and the sequence it must follow, so two publishers cannot both extend it,
- * and what is sent ahead of an answer names the message before it as well. Every answer is compared with the sequence that was
+ * and each but the first names the message before it as well. Every answer is compared with the sequence that was
  * expected. After the first mismatch nothing more is sent.
  */
 export class FencedPublisher {
@@ -50,6 +50,8 @@ export class FencedPublisher {
   readonly #endWatch: () => void;
   readonly #sent: Sent[] = [];
   #waiting: (() => void)[] = [];
+  /** The message that was the last one before ours. */
+  readonly #first: number;
   #sequence: number;
   #upto: number;
   #uptoEvent: string;
@@ -65,7 +67,7 @@ export class FencedPublisher {
   ) {
     this.#stream = workStreamOf(start.epoch);
     this.#epoch = start.epoch;
-    this.#sequence = this.#ackedSequence = start.sequence;
+    this.#first = this.#sequence = this.#ackedSequence = start.sequence;
     this.#upto = this.#ackedUpto = start.upto;
     this.#uptoEvent = start.uptoEvent;
     this.#inbox = inboxFor(connection);
@@ -101,8 +103,9 @@ export class FencedPublisher {
     const head = headers();
     head.set(EXPECTED_STREAM, this.#stream);
     head.set(EXPECTED_LAST_SEQUENCE, String(this.#sequence));
-    // A sequence is only a count: when what was sent before is refused, somebody else's message may stand where it was to be.
-    if (this.#sent.length > 0) head.set(EXPECTED_LAST_ID, this.#idOf(this.#sequence));
+    // A sequence is only a count: somebody else's message may stand where ours was to be, or was before the broker came back with an
+    // older disk. A broker that was started again has forgotten the id, and the stream is opened again.
+    if (this.#sequence > this.#first) head.set(EXPECTED_LAST_ID, this.#idOf(this.#sequence));
     head.set(MESSAGE_ID, this.#idOf(this.#sequence + 1));
     head.set(HEADER_EPOCH, String(this.#epoch));
     head.set(HEADER_AFTER, String(this.#upto));
@@ -130,8 +133,8 @@ export class FencedPublisher {
     if (this.#lost !== undefined) throw this.#lost;
   }
 
-  close(): void {
-    this.#lose('closed');
+  close(reason = 'closed'): void {
+    this.#lose(reason);
   }
 
   /** Nobody else's message has this id, and no other of ours. */

@@ -41,9 +41,10 @@ export class InMemoryLog implements EpochStore, WorkSource {
     return Promise.resolve(this.#record.epoch);
   }
 
-  acknowledge(epoch: number, upto: number): Promise<void> {
-    if (epoch === this.#record.epoch) this.#record = { epoch, acknowledgedUpto: Math.max(upto, this.#record.acknowledgedUpto) };
-    return Promise.resolve();
+  acknowledge(epoch: number, upto: number): Promise<boolean> {
+    if (epoch !== this.#record.epoch) return Promise.resolve(false);
+    this.#record = { epoch, acknowledgedUpto: Math.max(upto, this.#record.acknowledgedUpto) };
+    return Promise.resolve(true);
   }
 
   head(): Promise<number> {

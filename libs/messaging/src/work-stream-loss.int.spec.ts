@@ -4,8 +4,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { CONSUMERS, subjectOfWork, workStreamOf } from '@taskmaster/contracts';
 import { eventually, runSubdirectory, startBroker, type TestBroker } from '@taskmaster/testing';
 import type { JetStreamManager, NatsConnection } from 'nats';
+import { FencedPublisher } from './fenced-publisher.js';
 import { InMemoryLog } from './in-memory-log.js';
 import { connectBroker, LogRegressed, WorkStream, WorkStreamLost } from './index.js';
+import { MARKER } from './notice-packing.js';
 import { ensureTopology, existingEpochs, STREAM_SETTINGS_DEFAULT } from './topology.js';
 import { notice, notices, storedIn } from './work-stream.fixture.js';
 
@@ -99,6 +101,59 @@ describe('an answer that never came', () => {
     await broker.restart();
     await reachable();
     await expect(work.check()).rejects.toBeInstanceOf(WorkStreamLost);
+    await work.close();
+  }, 30_000);
+});
+
+describe('a publisher', () => {
+  it('is refused when another one refilled a stream that was rolled back to exactly the sequence it ended at', async () => {
+    await ensureTopology(manager, 1, STREAM_SETTINGS_DEFAULT);
+    const start = { epoch: 1, sequence: 1, upto: 0, uptoEvent: '' };
+    const publisherAt = (sequence: number): FencedPublisher => new FencedPublisher(connection, { ...start, sequence }, () => undefined);
+    const first = publisherAt(0);
+    await first.publish(MARKER, 1);
+    await first.flush();
+    first.close();
+    const messages = join(broker.store, 'jetstream', '$G', 'streams', workStreamOf(1), 'msgs');
+    const backup = join(await runSubdirectory('stream-backup'), 'msgs');
+    await broker.kill9();
+    await cp(messages, backup, { recursive: true });
+    await broker.restart();
+    await reachable();
+    const leader = publisherAt(1);
+    await leader.publish(MARKER, 2);
+    await leader.flush();
+    await broker.kill9();
+    await rm(messages, { recursive: true });
+    await cp(backup, messages, { recursive: true });
+    await broker.restart();
+    await reachable();
+    const zombie = publisherAt(1);
+    await zombie.publish(MARKER, 3);
+    await zombie.flush();
+    expect(await lastSequence(1)).toBe(2);
+    await leader.publish(MARKER, 4);
+    await expect(leader.flush()).rejects.toBeInstanceOf(WorkStreamLost);
+    expect(await lastSequence(1)).toBe(2);
+    zombie.close();
+  }, 60_000);
+
+  it('stops when another epoch is in force, and whoever leads opens the stream again', async () => {
+    const work = new WorkStream(connection);
+    await work.open(log, log);
+    await log.bump(1);
+    log.append(notice(1));
+    await work.publish(log.read(0));
+    await eventually(
+      () =>
+        work.check().then(
+          () => false,
+          (error: unknown) => error instanceof WorkStreamLost,
+        ),
+      { deadlineMs: 10_000 },
+    );
+    expect(await work.open(log, log)).toMatchObject({ epoch: 3, redriven: 'stream-missing' });
+    expect(await positionsIn(3)).toEqual([1]);
     await work.close();
   }, 30_000);
 });

@@ -19,8 +19,8 @@ export interface EpochStore {
   current(): Promise<EpochRecord>;
   /** Compare-and-set from `from` to the next, with `acknowledgedUpto` 0. @returns the epoch that is in force afterwards, whoever won */
   bump(from: number): Promise<number>;
-  /** Never lowers what is recorded; ignored when that epoch is over. */
-  acknowledge(epoch: number, upto: number): Promise<void>;
+  /** Never lowers what is recorded; ignored when that epoch is over. @returns whether it is in force */
+  acknowledge(epoch: number, upto: number): Promise<boolean>;
 }
 
 /** What the stream is a copy of. */
@@ -255,9 +255,16 @@ export class WorkStream {
     if (upto === 0 || this.#isSavingEvidence || this.timers.now() - this.#evidenceAt < EVIDENCE_INTERVAL_MS) return;
     this.#isSavingEvidence = true;
     this.#evidenceAt = this.timers.now();
+    const publisher = this.#publisher;
     this.#evidence = (this.#epochs as EpochStore)
       .acknowledge(this.#epoch, upto)
-      .catch(() => undefined)
+      .then(
+        (isInForce) => {
+          // A leader of old that woke up in the middle of opening it began another one, and cannot go on with it.
+          if (!isInForce) publisher?.close('a newer epoch has begun');
+        },
+        () => undefined,
+      )
       .finally(() => {
         this.#isSavingEvidence = false;
       });

@@ -42,10 +42,11 @@ export class WorkRules implements WorkWitness {
 
   private started(event: StoredEvent): void {
     const { stream } = event;
-    const queuedAt = this.tables.workflows.get(stream)?.queuedAt ?? null;
+    const { queuedAt = null, version } = this.tables.workflows.get(stream) ?? {};
+    // The row is as its commit left it: what the same commit recorded later may have queued the workflow again.
+    const isQueued = queuedAt !== null && version === event.version;
     // What is left behind is discarded without a slot.
-    if (queuedAt !== null && !dataOf(event).stepId.startsWith('tm-discard-'))
-      this.broken('I9', `${stream} starts a step while it waits for a slot`);
+    if (isQueued && !dataOf(event).stepId.startsWith('tm-discard-')) this.broken('I9', `${stream} starts a step while it waits for a slot`);
   }
 
   /** An attempt is settled by somebody only when that somebody said so. */

@@ -90,9 +90,9 @@ export class InMemoryEpochStore {
     return Promise.resolve(this.tables.epoch.epoch);
   }
 
-  acknowledge(epoch: number, upto: number): Promise<void> {
+  acknowledge(epoch: number, upto: number): Promise<boolean> {
     const { epoch: current, acknowledgedUpto } = this.tables.epoch;
     if (epoch === current && upto > acknowledgedUpto) this.tables.epoch = { epoch, acknowledgedUpto: upto };
-    return Promise.resolve();
+    return Promise.resolve(epoch === current);
   }
 }
