@@ -1,6 +1,7 @@
 // `npm run simulate`: runs seeds of the deterministic simulation, one after the other, and says what they came to.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { runHeader } from '../platform/run-header.js';
 import { bugNamed, bugs } from './bugs/index.js';
 import type { Bug } from './bug.js';
 import { simulate, type RunResult } from './simulate.js';
@@ -80,7 +81,8 @@ function finish(): void {
     const { failed, ...figures } = sums;
     const failures = failed.map(({ seed, hash, violations: broken }) => ({ seed, hash, violations: broken }));
     const elapsedMs = Math.round(performance.now() - startedAt);
-    writeFileSync(values.json, `${JSON.stringify({ ...figures, elapsedMs, violations: violations(), failures }, null, 2)}\n`);
+    const result = { ...runHeader(), ...figures, elapsedMs, violations: violations(), failures };
+    writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`);
   }
   say(summary());
 }

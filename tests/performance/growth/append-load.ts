@@ -6,7 +6,7 @@ import { ProcessCosts, sum } from '../processes.js';
 const TENANT = 'default' as TenantId;
 const GROUPS = 16;
 const EVENTS_EACH = 4;
-/** As many as one state-service has in flight. */
+/** Batches in flight. */
 const WRITERS = 2;
 const BATCH_EVENTS = GROUPS * EVENTS_EACH;
 
