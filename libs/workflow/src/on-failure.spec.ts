@@ -82,9 +82,7 @@ describe('what follows when the policy of a step is exhausted', () => {
     'is not answered any more when the workflow is on its way to its end: profile %s, onFailure %s, a person says %s',
     (profile, policy, decision) => {
       const steps = [fragile(policy), noopStep('after', 'fragile')];
-      const t = story()
-        .request(planRequest({ steps }, { profile, repository }))
-        .fail('fragile');
+      const t = story().request(planRequest({ steps }, { profile, repository })).fail('fragile');
       const { escalationId = '' } = t.live.escalation ?? {};
       t.must({ type: 'CancelWorkflow', data: { reason: 'no longer wanted' } });
       // What the failed step left behind is still to be discarded.

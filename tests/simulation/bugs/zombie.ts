@@ -3,6 +3,7 @@ import type { Bug } from '../bug.js';
 import { bound, type Publish } from './around.js';
 import { EXPECTED_LAST_SEQUENCE } from './stream-bugs.js';
 
+const EXPECTED_LAST_ID = 'Nats-Expected-Last-Msg-Id';
 const WRONG_SEQUENCE = /^wrong last sequence: (\d+)$/;
 
 interface PublishReply {
@@ -22,13 +23,16 @@ export const zombieCatchesUp: Bug = {
       const { headers, reply } = more ?? {};
       if (headers?.has(EXPECTED_LAST_SEQUENCE) === true && reply !== undefined) {
         sent.set(reply, () => publish(subject, payload, more));
-        if (last !== undefined) headers.set(EXPECTED_LAST_SEQUENCE, String(last));
+        if (last !== undefined) {
+          headers.set(EXPECTED_LAST_SEQUENCE, String(last));
+          headers.delete(EXPECTED_LAST_ID);
+        }
       }
       connection.publish(subject, payload, more);
     };
     const replied = (callback: Callback, error: Error | null, message: Msg): void => {
       const again = sent.get(message.subject);
-      if (again === undefined) return callback(error, message);
+      if (again === undefined || message.data.length === 0) return callback(error, message);
       const { seq, error: refusal } = message.json<PublishReply>();
       const refused = WRONG_SEQUENCE.exec(refusal?.description ?? '')?.[1];
       if (refused !== undefined) {
