@@ -39,6 +39,22 @@ const positionsIn = async (epoch: number): Promise<readonly number[]> =>
 const lastSequence = async (epoch: number): Promise<number> => (await manager.streams.info(workStreamOf(epoch))).state.last_seq;
 const reachable = (): Promise<unknown> => eventually(() => manager.getAccountInfo(), { deadlineMs: 15_000, what: 'JetStream' });
 
+/** Copies a stream's messages from the disk. @returns what starts a broker that ended with that copy instead of what it wrote since */
+async function backup(epoch: number): Promise<() => Promise<void>> {
+  const messages = join(broker.store, 'jetstream', '$G', 'streams', workStreamOf(epoch), 'msgs');
+  const copy = join(await runSubdirectory('stream-backup'), 'msgs');
+  await broker.kill9();
+  await cp(messages, copy, { recursive: true });
+  await broker.restart();
+  await reachable();
+  return async () => {
+    await rm(messages, { recursive: true });
+    await cp(copy, messages, { recursive: true });
+    await broker.restart();
+    await reachable();
+  };
+}
+
 describe('a zombie', () => {
   it('is refused by a wiped and refilled stream that has reached exactly the sequence it expects', async () => {
     let release: () => void = () => undefined;
@@ -114,20 +130,12 @@ describe('a publisher', () => {
     await first.publish(MARKER, 1);
     await first.flush();
     first.close();
-    const messages = join(broker.store, 'jetstream', '$G', 'streams', workStreamOf(1), 'msgs');
-    const backup = join(await runSubdirectory('stream-backup'), 'msgs');
-    await broker.kill9();
-    await cp(messages, backup, { recursive: true });
-    await broker.restart();
-    await reachable();
+    const rollBack = await backup(1);
     const leader = publisherAt(1);
     await leader.publish(MARKER, 2);
     await leader.flush();
     await broker.kill9();
-    await rm(messages, { recursive: true });
-    await cp(backup, messages, { recursive: true });
-    await broker.restart();
-    await reachable();
+    await rollBack();
     const zombie = publisherAt(1);
     await zombie.publish(MARKER, 3);
     await zombie.flush();
@@ -164,12 +172,7 @@ describe('a stream that lost something', () => {
     await work.open(log, log);
     log.append(...notices(1, 5));
     await publishEach(work, 0);
-    const messages = join(broker.store, 'jetstream', '$G', 'streams', workStreamOf(1), 'msgs');
-    const backup = join(await runSubdirectory('stream-backup'), 'msgs');
-    await broker.kill9();
-    await cp(messages, backup, { recursive: true });
-    await broker.restart();
-    await reachable();
+    const rollBack = await backup(1);
     expect(await eventually(() => work.open(log, log))).toEqual({ epoch: 1, resumeAfter: 5 });
     log.append(...notices(6, 15));
     await publishEach(work, 5);
@@ -179,10 +182,7 @@ describe('a stream that lost something', () => {
     for (let n = 0; n < 20; n += 1) await (await consumer.next())?.ackAck();
     // Stopped in order, so that the consumer's state is on the disk whose messages are then replaced by older ones.
     await broker.stop();
-    await rm(messages, { recursive: true });
-    await cp(backup, messages, { recursive: true });
-    await broker.restart();
-    await reachable();
+    await rollBack();
     // Newer servers set such a consumer back themselves when they start; then what is lost is the stream's tail.
     const isAhead = (await manager.consumers.info(workStreamOf(1), name)).delivered.stream_seq > (await lastSequence(1));
     if (connection.info?.version.startsWith('2.9.') === true) expect(isAhead).toBe(true);
