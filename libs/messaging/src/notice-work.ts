@@ -177,6 +177,7 @@ export class NoticeWork {
   async #work({ handler, deliveries }: Work, notice: Notice): Promise<Verdict> {
     const context = { deliveries };
     for (let failures = 0; ;) {
+      if (this.#isDraining) return 'given-back';
       if (this.#places > 0) this.#places -= 1;
       else if (!(await this.#place())) return 'given-back';
       let waitMs: number;

@@ -7,6 +7,9 @@ import type { WorkWitness } from '../worker.js';
 type Break = (rule: string, what: string) => void;
 type StoredEvent = Tables['events'][number];
 
+const QUEUES: ReadonlySet<string> = new Set(['WorkflowRequested', 'WorkflowResumed', 'EscalationResolved']);
+const LEAVES_THE_QUEUE: ReadonlySet<string> = new Set(['WorkflowAdmitted', 'WorkflowPaused', 'EscalationRaised']);
+
 /** I14 as the workers lived it: who works on an attempt is its recorded holder, begins once, and only what was done is settled. */
 export class WorkRules implements WorkWitness {
   private readonly begun = new Map<string, string>();
@@ -42,11 +45,12 @@ export class WorkRules implements WorkWitness {
 
   private started(event: StoredEvent): void {
     const { stream } = event;
-    const { queuedAt = null, version } = this.tables.workflows.get(stream) ?? {};
-    // The row is as its commit left it: what the same commit recorded later may have queued the workflow again.
-    const isQueued = queuedAt !== null && version === event.version;
+    const before = (this.tables.eventsOf.get(stream) ?? []).filter(({ version }) => version < event.version);
+    // Not the row, which is as its commit left it: what that commit recorded later may have queued the workflow again.
+    const last = before.findLast(({ type }) => QUEUES.has(type) || LEAVES_THE_QUEUE.has(type));
     // What is left behind is discarded without a slot.
-    if (isQueued && !dataOf(event).stepId.startsWith('tm-discard-')) this.broken('I9', `${stream} starts a step while it waits for a slot`);
+    if (last !== undefined && QUEUES.has(last.type) && !dataOf(event).stepId.startsWith('tm-discard-'))
+      this.broken('I9', `${stream} starts a step while it waits for a slot`);
   }
 
   /** An attempt is settled by somebody only when that somebody said so. */

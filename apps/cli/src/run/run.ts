@@ -117,6 +117,8 @@ function watchChange(run: Run, event: Known): Run {
       return { ...run, validations: [...run.validations, event.data] };
     case 'EscalationRaised':
       return { ...run, escalation: event.data.reason };
+    // Whoever is on the way to the end is not to be answered any more.
+    case 'WorkflowCancellationRequested':
     case 'EscalationResolved': {
       const { escalation: _resolved, ...rest } = run;
       return rest;
