@@ -1,5 +1,5 @@
 import {
-  workflowIdOf,
+  newWorkflowId,
   workflowStream,
   type Command,
   type CommandAnswer,
@@ -13,14 +13,15 @@ import type { ClientRecord } from '@taskmaster/proof';
 import type { SeededRandom } from '@taskmaster/testing';
 import type { NatsConnection } from 'nats';
 import type { Life } from './life.js';
-import type { VirtualTime } from './virtual-time.js';
+import { EPOCH_MS, type VirtualTime } from './virtual-time.js';
 
 /** One command that a person gives, under a key of its own. */
 export interface Wish {
   readonly key: string;
   readonly tenantId: TenantId;
-  readonly stream: StreamId;
   readonly command: Command;
+  /** The key of the request whose workflow this steers; its answer names the workflow. */
+  readonly of?: string;
   /** When it is first sent. */
   readonly atMs: number;
   /** The key of a wish that must be answered before this one is sent. */
@@ -58,6 +59,8 @@ export interface ClientsOptions {
 export class Clients {
   private readonly kept = new Map<TenantId, ClientRecord[]>();
   private readonly answered = new Set<string>();
+  /** The workflows that were requested, by key. */
+  private readonly streams = new Map<string, StreamId>();
   private readonly wishes: readonly Wish[];
 
   constructor(
@@ -93,20 +96,21 @@ export class Clients {
       time.after(after, () => this.ask(wish, repeats));
     };
     const there = gateways().filter(({ life }) => !life.isOver);
+    const stream = this.streamOf(wish);
     const waits = wish.afterKey !== undefined && !this.answered.has(wish.afterKey);
-    if (there.length === 0 || waits) {
+    if (there.length === 0 || stream === undefined || waits) {
       again(AGAIN_MS);
       return;
     }
     // A gateway that dies says nothing.
     time.after(PATIENCE_MS * 1.5, () => again(0));
     const { sender } = random.pick(there);
-    sender.send(envelopeOf(wish, idOf(wish)), { deadlineMs: PATIENCE_MS }).then(
+    sender.send(envelopeOf(wish, idOf(wish), stream), { deadlineMs: PATIENCE_MS }).then(
       (answer) => {
         if (!isOpen) return;
         isOpen = false;
         note(`${wish.key}: ${textOf(answer)}`);
-        if (this.keep(wish, answer)) {
+        if (this.keep(wish, stream, answer)) {
           if (repeats > 0) time.after(random.next() * 6_000, () => this.ask(wish, repeats - 1));
         } else time.after(AGAIN_MS, () => this.ask(wish, repeats));
       },
@@ -114,11 +118,20 @@ export class Clients {
     );
   }
 
+  /** What is sent to: a workflow that was requested, or the name of one that is to be, another one each time. */
+  private streamOf({ of }: Wish): StreamId | undefined {
+    if (of !== undefined) return this.streams.get(of);
+    const { time } = this.options;
+    return workflowStream(newWorkflowId(EPOCH_MS + time.now, bytesOfNumber(time.count)));
+  }
+
   /** Whether the answer is final. */
-  private keep(wish: Wish, answer: CommandAnswer): boolean {
-    const record = recordOf(wish, answer);
+  private keep(wish: Wish, stream: StreamId, answer: CommandAnswer): boolean {
+    // A workflow that was refused has no name.
+    const record = recordOf(wish.key, wish.of === undefined ? '' : stream, answer);
     if (record === undefined) return false;
     this.answered.add(wish.key);
+    if (wish.of === undefined && record.kind === 'accepted') this.streams.set(wish.key, record.stream as StreamId);
     const known = this.kept.get(wish.tenantId);
     if (known === undefined) this.kept.set(wish.tenantId, [record]);
     else known.push(record);
@@ -126,24 +139,24 @@ export class Clients {
   }
 }
 
-const envelopeOf = ({ tenantId, stream, command, key }: Wish, id: CommandId): CommandEnvelope => ({
+const envelopeOf = ({ tenantId, command, key }: Wish, id: CommandId, stream: StreamId): CommandEnvelope => ({
   id,
-  // A workflow is named after the command that asks for it.
-  stream: command.type === 'RequestWorkflow' ? workflowStream(workflowIdOf(id)) : stream,
+  stream,
   tenantId,
   actor: { kind: 'user', id: 'person' },
   correlationId: key,
   command,
 });
 
+const bytesOfNumber = (value: number): Uint8Array => Uint8Array.from({ length: 16 }, (_, i) => Math.floor(value / 32 ** i) % 32);
+
 /** What a client keeps; undefined for an answer that may still change. */
-function recordOf(wish: Wish, answer: CommandAnswer): ClientRecord | undefined {
-  const { key, stream } = wish;
+function recordOf(key: string, stream: string, answer: CommandAnswer): ClientRecord | undefined {
   switch (answer.outcome) {
     case 'accepted':
       return { kind: 'accepted', key, stream: answer.stream, version: answer.version, position: answer.position };
     case 'duplicate':
-      return answer.first === null ? undefined : recordOf(wish, answer.first);
+      return answer.first === null ? undefined : recordOf(key, stream, answer.first);
     case 'rejected':
       return { kind: 'refused', key, stream, code: answer.code };
     case 'noop':

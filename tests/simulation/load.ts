@@ -1,13 +1,4 @@
-import {
-  clientCommandId,
-  workflowIdOf,
-  workflowStream,
-  type Command,
-  type Priority,
-  type StepDraft,
-  type TenantId,
-  type WorkflowRequest,
-} from '@taskmaster/contracts';
+import { type Command, type Priority, type StepDraft, type TenantId, type WorkflowRequest } from '@taskmaster/contracts';
 import type { SeededRandom } from '@taskmaster/testing';
 import type { Wish } from './clients.js';
 
@@ -29,10 +20,10 @@ export function anyWishes(options: LoadOptions): readonly Wish[] {
 function wishesOfOne({ random, withinMs }: LoadOptions, index: number): readonly Wish[] {
   const tenantId = random.chance(0.75) ? (TENANTS[0] as TenantId) : (TENANTS[1] as TenantId);
   const key = `w${String(index)}`;
-  const stream = workflowStream(workflowIdOf(clientCommandId(tenantId, key)));
   const atMs = random.next() * withinMs;
   const wish = (what: string, command: Command, at: number): Wish => ({
-    ...{ key: what, tenantId, stream, command, atMs: at, repeats: random.chance(0.3) ? random.integer(1, 2) : 0 },
+    ...{ key: what, tenantId, command, atMs: at, repeats: random.chance(0.3) ? random.integer(1, 2) : 0 },
+    ...(what === key ? {} : { of: key }),
   });
   const asked = anyRequest(random, key);
   const answers = answersTo(asked).map((answer, i) => wish(`${key}-answer-${String(i)}`, answer, atMs + random.next() * 15_000));

@@ -1,7 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isDecided } from '@taskmaster/client';
-import { clientCommandId, DEFAULT_TENANT, workflowIdOf } from '@taskmaster/contracts';
 import type { ClientRecord } from '@taskmaster/proof';
 import { seededRandom, type SeededRandom, type TestRepository } from '@taskmaster/testing';
 import type { HttpAnswer, HttpClient } from '../platform/http-client.js';
@@ -29,7 +28,8 @@ interface Command {
   readonly path: string;
   readonly body: object;
   readonly key: string;
-  readonly stream: string;
+  /** The workflow that it steers; what is to be executed has none yet. */
+  readonly stream?: string;
 }
 
 const ANSWER_MS_MAX = 4_000;
@@ -102,9 +102,9 @@ export class Crowd {
   private async execute(key: string, workload: Workload, random: SeededRandom): Promise<Accepted> {
     const began = performance.now();
     const command = executionOf(key, workload.body);
-    await this.insist(command, this.ways(random));
+    const stream = await this.insist(command, this.ways(random));
     this.longestAcceptMs = Math.max(this.longestAcceptMs, performance.now() - began);
-    const accepted: Accepted = { ...workload, id: command.stream.slice('workflow-'.length), key, cancelled: false };
+    const accepted: Accepted = { ...workload, id: stream.slice('workflow-'.length), key, cancelled: false };
     this.accepted.push(accepted);
     if (random.chance(0.15)) {
       this.count('later-duplicate');
@@ -156,39 +156,42 @@ export class Crowd {
     this.counts[what] = (this.counts[what] ?? 0) + 1;
   }
 
-  /** Asks over these gateways, at once, and then over one after the other until there is an answer that counts. */
-  private async insist(command: Command, ways: readonly number[]): Promise<void> {
+  /** Asks over these gateways, at once, and then over one after the other until there is an answer that counts: its stream. */
+  private async insist(command: Command, ways: readonly number[]): Promise<string> {
     const end = performance.now() + INSIST_MS_MAX;
     const { gateways } = this.options;
     for (let turn = 0, over = ways; ; turn += 1) {
       const answers = await Promise.all(over.map((way) => this.ask(gateways[way] as HttpClient, command)));
-      if (answers.includes(true)) return;
+      const [stream] = answers.filter((answer) => answer !== undefined);
+      if (stream !== undefined) return stream;
       if (performance.now() > end) throw new Error(`${command.method} ${command.path} with the key ${command.key} was never answered`);
       await pause(LATER_MS);
       over = [((ways[0] ?? 0) + turn + 1) % gateways.length];
     }
   }
 
-  /** @returns whether the answer says what became of the command */
-  private async ask(gateway: HttpClient, { method, path, body, key, stream }: Command): Promise<boolean> {
+  /** @returns the workflow's stream when the answer says what became of the command */
+  private async ask(gateway: HttpClient, { method, path, body, key, stream: steered }: Command): Promise<string | undefined> {
     const options = { body, headers: { 'idempotency-key': key }, timeoutMs: ANSWER_MS_MAX };
     const answer = await gateway.call(method, path, options).catch((): HttpAnswer => ({ status: 0, body: undefined }));
-    const { version, position, code } = (answer.body ?? {}) as {
+    const { workflowId, version, position, code } = (answer.body ?? {}) as {
+      readonly workflowId?: string;
       readonly version?: number;
       readonly position?: number;
       readonly code?: string;
     };
+    const stream = steered ?? `workflow-${workflowId ?? ''}`;
     if (isGood(answer) && version !== undefined && position !== undefined) {
       this.options.record({ kind: 'accepted', key, stream, version, position });
-      return true;
+      return stream;
     }
     if (code !== undefined && isDecided(code)) {
       this.options.record({ kind: 'refused', key, stream, code });
-      return true;
+      return stream;
     }
     // A request that is refused as such will not be taken the next time either.
     if (isBad(answer)) throw new Error(`${method} ${path} was answered ${String(answer.status)}: ${JSON.stringify(answer.body)}`);
-    return false;
+    return undefined;
   }
 }
 
@@ -198,8 +201,4 @@ const PASSING = new Set([409, 429]);
 const isGood = ({ status }: HttpAnswer): boolean => status >= 200 && status < 300;
 const isBad = ({ status }: HttpAnswer): boolean => status >= 400 && status < 500 && !PASSING.has(status);
 
-/** The id of a workflow follows from the key of its request. */
-function executionOf(key: string, body: object): Command {
-  const stream = `workflow-${workflowIdOf(clientCommandId(DEFAULT_TENANT, key))}`;
-  return { method: 'POST', path: '/api/workflows/execute', body, key, stream };
-}
+const executionOf = (key: string, body: object): Command => ({ method: 'POST', path: '/api/workflows/execute', body, key });

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import {
   clientCommandId,
@@ -5,7 +6,7 @@ import {
   reactionCommandId,
   streamOf,
   timestampOf,
-  workflowIdOf,
+  newWorkflowId,
   workflowStream,
   type AgentProfile,
   type AgentView,
@@ -151,8 +152,7 @@ export class Coordinated {
   }
 
   async request(plan: PlanDraft, change: Partial<WorkflowRequest> = {}): Promise<WorkflowId> {
-    const id = clientCommandId(DEFAULT_TENANT, `request-${String(Math.random())}`);
-    const workflowId = workflowIdOf(id);
+    const workflowId = newWorkflowId(Date.now(), randomBytes(16));
     const request: WorkflowRequest = {
       profile: 'cicd',
       title: 'Add a health check',

@@ -1,5 +1,6 @@
 import {
   clientCommandId,
+  idOf,
   workflowStream,
   type ClientCommandType,
   type Command,
@@ -24,6 +25,8 @@ export interface ClientRequest {
 }
 
 export interface Accepted {
+  /** The workflow that the command went to: for a request that came again the one that it started the first time. */
+  readonly workflowId: WorkflowId;
   readonly version: number;
   readonly position: number;
   readonly replayed: boolean;
@@ -50,19 +53,19 @@ export async function sendClientCommand(
   );
   // The rules know the stream only; the client asked for an id.
   if (answer.outcome === 'rejected' && answer.code === 'workflow-not-found') throw unknownWorkflow(request.workflowId);
-  return acceptedOf(answer, false);
+  return acceptedOf(answer, request.workflowId, false);
 }
 
-function acceptedOf(answer: CommandAnswer, replayed: boolean): Accepted {
+function acceptedOf(answer: CommandAnswer, asked: WorkflowId, replayed: boolean): Accepted {
   switch (answer.outcome) {
     case 'accepted':
-      return { version: answer.version, position: answer.position, replayed };
+      return { workflowId: idOf(answer.stream) as WorkflowId, version: answer.version, position: answer.position, replayed };
     case 'noop':
-      return { version: 0, position: 0, replayed };
+      return { workflowId: asked, version: 0, position: 0, replayed };
     case 'duplicate':
       if (answer.first === null)
         throw new Problem('request-in-flight', 'The first request with this Idempotency-Key has no answer yet.', { retryAfterSeconds: 1 });
-      return acceptedOf(answer.first, true);
+      return acceptedOf(answer.first, asked, true);
     case 'rejected':
       throw rejectionOf(answer);
     case 'later':

@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import {
-  clientCommandId,
-  workflowIdOf,
+  newWorkflowId,
   workflowStream,
   type CommandSender,
   type QueryAsker,
@@ -29,7 +28,6 @@ const KEY_PATTERN = /^[\x21-\x7e]{1,255}$/;
 
 /** What became of a request to run a workflow: `finished` is set when it ended while somebody waited. */
 export interface Execution {
-  readonly id: WorkflowId;
   readonly accepted: Accepted;
   readonly finished: WorkflowView | null;
 }
@@ -82,12 +80,10 @@ export class Executions {
   async start(workflow: WorkflowRequest, request: FastifyRequest, waitSeconds: number): Promise<Execution> {
     const identity = identityOf(request);
     const idempotencyKey = idempotencyKeyOf(request);
-    const id = workflowIdOf(clientCommandId(identity.tenantId, idempotencyKey));
+    const id = newWorkflowId(Date.now(), randomBytes(16));
     const trace = traceOf(request);
-    // Standing in the room before the command is sent: its end may be announced before its answer is here.
-    const place = waitSeconds > 0 ? this.room.enter(workflowStream(id)) : null;
-    try {
-      const accepted = await sendClientCommand(
+    const send = (): Promise<Accepted> =>
+      sendClientCommand(
         this.sender,
         {
           identity,
@@ -99,14 +95,23 @@ export class Executions {
         },
         patienceOf(waitSeconds),
       );
-      const finished =
-        place === null
-          ? null
-          : await this.awaitEnd({ tenantId: identity.tenantId, id, place, waitMs: waitSeconds * 1000, lookNow: accepted.replayed });
-      return { id, accepted, finished };
-    } finally {
-      place?.leave();
-    }
+    if (waitSeconds === 0) return { accepted: await send(), finished: null };
+    const wait = { tenantId: identity.tenantId, waitMs: waitSeconds * 1000 };
+    // Standing in the room before the command is sent: its end may be announced before its answer is here.
+    const { accepted, finished } = await this.standing(id, async (place) => {
+      const answer = await send();
+      return { accepted: answer, finished: answer.replayed ? null : await this.awaitEnd({ ...wait, id, place, lookNow: false }) };
+    });
+    if (!accepted.replayed) return { accepted, finished };
+    const first = accepted.workflowId;
+    return { accepted, finished: await this.standing(first, (place) => this.awaitEnd({ ...wait, id: first, place, lookNow: true })) };
+  }
+
+  private async standing<T>(id: WorkflowId, work: (place: Place) => Promise<T>): Promise<T> {
+    const place = this.room.enter(workflowStream(id));
+    return work(place).finally(() => {
+      place.leave();
+    });
   }
 
   private async awaitEnd(wait: Wait): Promise<WorkflowView | null> {

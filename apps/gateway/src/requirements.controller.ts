@@ -35,7 +35,8 @@ export class RequirementsController {
       { plan, profile: 'simple', title: 'Understand a requirement', context: body.context ?? {} },
       this.defaults,
     );
-    const { id, finished } = await this.executions.start(workflow, request, waitSecondsOf(request) || WAIT_SECONDS_DEFAULT);
+    const { accepted, finished } = await this.executions.start(workflow, request, waitSecondsOf(request) || WAIT_SECONDS_DEFAULT);
+    const id = accepted.workflowId;
     if (finished === null)
       throw new Problem('requirement-not-parsed-in-time', `Workflow ${id} goes on; look at /api/workflows/${id}.`, {
         members: { workflowId: id },

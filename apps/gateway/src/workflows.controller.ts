@@ -45,7 +45,8 @@ export class WorkflowsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     const waitSeconds = waitSecondsOf(request);
-    const { id, accepted, finished } = await this.executions.start(workflowRequestOf(body, this.defaults), request, waitSeconds);
+    const { accepted, finished } = await this.executions.start(workflowRequestOf(body, this.defaults), request, waitSeconds);
+    const id = accepted.workflowId;
     const links = linksOf(id);
     void reply.header('location', links.self);
     const minimal = finished !== null && wantsMinimal(request);

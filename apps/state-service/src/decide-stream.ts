@@ -1,6 +1,5 @@
 import {
   EVENT_DATA_BYTES_MAX,
-  isClientCommandType,
   schemaVersionOf,
   utf8Bytes,
   type CommandAnswer,
@@ -41,6 +40,8 @@ export type OnReadied = (notice: Notice, length: number) => boolean;
 /** A command on its way through the handler. */
 export interface Pending {
   readonly envelope: CommandEnvelope;
+  /** Of a client's command: what it asks for, in short. */
+  readonly asked?: string | undefined;
   readonly answer: (answer: Answer) => void;
   /** Told, before the answer is, of what the command's stream made ready. */
   readonly onReadied?: OnReadied | undefined;
@@ -49,6 +50,9 @@ export interface Pending {
   /** Set when it found the agent at its limit. */
   agentTaken: boolean;
 }
+
+/** The answer to a client's command as the log keeps it. Those that were kept before requests were told apart do not say what was asked. */
+export type RememberedAnswer = CommandAnswer & { readonly asked?: string };
 
 /** What deciding needs besides the state: clock and limits. */
 export interface DecidingContext {
@@ -128,7 +132,8 @@ function decideOne(entry: Entry, folding: Folding, pending: Pending, context: De
   });
   const answer = decision.kind === 'accepted' ? record(entry, folding, envelope, { ...decision, now: context.now }) : answerOf(decision);
   folding.answers.push({ pending, answer });
-  if (isClientCommandType(envelope.command.type) && answer.outcome !== 'later') folding.stored.push({ commandId: envelope.id, answer });
+  if (pending.asked !== undefined && answer.outcome !== 'later')
+    folding.stored.push({ commandId: envelope.id, answer: { asked: pending.asked, ...answer } satisfies RememberedAnswer });
 }
 
 /** Folds the events of an accepted command, unless one is too large: then none of them happened. */

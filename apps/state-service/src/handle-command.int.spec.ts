@@ -1,7 +1,18 @@
+import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { DEFAULT_TENANT, streamOf, type AgentId, type CommandEnvelope, type StepId, type TenantId } from '@taskmaster/contracts';
+import {
+  DEFAULT_TENANT,
+  newWorkflowId,
+  streamOf,
+  workflowStream,
+  type AgentId,
+  type CommandEnvelope,
+  type StepId,
+  type TenantId,
+} from '@taskmaster/contracts';
 import { eventually, freshDatabase, type FreshDatabase } from '@taskmaster/testing';
 import { AdmissionReactor } from './admission.reactor.js';
+import type { Answer } from './decide-stream.js';
 import { complete, envelope, noop, openReplica, request, streamFor, type Replica } from './testing/replica.js';
 import { verifyLog } from './verify-log.js';
 
@@ -29,6 +40,12 @@ const typesOf = async (name: string): Promise<string[]> => (await one.store.read
 
 const pause = (name: string, key: string): CommandEnvelope =>
   envelope({ type: 'PauseWorkflow', data: { reason: 'spec' } }, streamFor(name), key);
+
+/** The same request as another gateway, or the same one later, hands it on. */
+const renamed = (envelope: CommandEnvelope, atMs = Date.now()): CommandEnvelope => ({
+  ...envelope,
+  stream: workflowStream(newWorkflowId(atMs, randomBytes(16))),
+});
 
 describe('handling commands', () => {
   it('carries a five-step workflow from its request to its end in sixteen events', async () => {
@@ -74,6 +91,41 @@ describe('handling commands', () => {
     ]);
     expect(answers.map(({ outcome }) => outcome).sort()).toEqual(['accepted', 'duplicate', 'duplicate']);
     expect((await typesOf('w')).filter((type) => type === 'WorkflowRequested')).toHaveLength(1);
+  });
+
+  it('answers a request that comes again under another name with the workflow it started, from either replica and at once', async () => {
+    const first = await one.handler.handle(request('w'));
+    const again = { outcome: 'duplicate', first };
+    expect(await one.handler.handle(renamed(request('w')))).toEqual(again);
+    expect(await Promise.all([one, two, two].map(({ handler }) => handler.handle(renamed(request('w')))))).toEqual([again, again, again]);
+    expect(await one.store.head()).toBe((await typesOf('w')).length);
+  });
+
+  it('starts each of many workflows once when two replicas are asked for all of them at once under names of their own', async () => {
+    const outcomes: string[] = [];
+    for (let round = 0; round < 8; round += 1) {
+      const asked = Array.from({ length: 200 }, (_, i) => request(`w${String(round)}-${String(i)}`, [noop('a')]));
+      const ask = ({ handler }: Replica, nameAt: (i: number) => number): readonly Promise<Answer>[] =>
+        asked.map((envelope, i) => handler.handle(renamed(envelope, nameAt(i))));
+      // Each has them in the opposite order of the other: whoever takes them in the order of names waits for the other for ever.
+      const answers = await Promise.all([...ask(one, (i) => i), ...ask(two, (i) => 1_000 - i)]);
+      outcomes.push(...answers.map(({ outcome }) => outcome));
+    }
+    expect(outcomes.filter((outcome) => outcome === 'accepted')).toHaveLength(8 * 200);
+    expect(outcomes.filter((outcome) => outcome === 'duplicate')).toHaveLength(8 * 200);
+    expect(await violations()).toEqual([]);
+  });
+
+  it('refuses a key that was used for another request, also while that is in flight', async () => {
+    const other = renamed(request('w', [noop('a')]));
+    const [first, second, third] = await Promise.all(
+      [request('w'), other, renamed(request('w'))].map((asked) => one.handler.handle(asked)),
+    );
+    expect(second).toMatchObject({ outcome: 'rejected', code: 'command-reused' });
+    expect(third).toEqual({ outcome: 'duplicate', first });
+    expect(await two.handler.handle(other)).toMatchObject({ outcome: 'rejected', code: 'command-reused' });
+    const pausing = { ...pause('w', 'p'), id: request('w').id };
+    expect(await two.handler.handle(pausing)).toMatchObject({ outcome: 'rejected', code: 'command-reused' });
   });
 
   it('refuses a key that was used for another workflow, and a command of another tenant', async () => {

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import {
   deriveUuid,
   isClientCommandType,
@@ -27,6 +28,7 @@ import {
   type DecidingContext,
   type OnReadied,
   type Pending,
+  type RememberedAnswer,
 } from './decide-stream.js';
 import { absentEntry, type Entry } from './entry.js';
 import { StreamLoader } from './stream-loader.js';
@@ -97,7 +99,7 @@ const byStream = ([a]: readonly [string, unknown], [b]: readonly [string, unknow
 export class CommandHandler {
   readonly loader: StreamLoader;
   private readonly batcher: Batcher<Pending>;
-  private readonly inFlight = new Map<string, { readonly stream: StreamId; readonly answer: Promise<Answer> }>();
+  private readonly inFlight = new Map<string, { readonly asked: string; readonly answer: Promise<Answer> }>();
   private readonly slotsFree = new Map<string, boolean>();
 
   constructor(private readonly options: HandlerOptions) {
@@ -114,10 +116,13 @@ export class CommandHandler {
   /** Decides and records one command. Never rejects: what could not be decided is answered `fault`. */
   handle(envelope: CommandEnvelope, onReadied?: OnReadied): Promise<Answer> {
     if (!isClientCommandType(envelope.command.type)) return this.enqueue(envelope, onReadied);
+    const asked = askedBy(envelope);
     const first = this.inFlight.get(envelope.id);
-    if (first !== undefined) return first.answer.then((answer) => repeated(answer, first.stream === envelope.stream));
-    const answer = this.enqueue(envelope, onReadied).finally(() => this.inFlight.delete(envelope.id));
-    this.inFlight.set(envelope.id, { stream: envelope.stream, answer });
+    if (first?.asked === asked) return first.answer.then(repeated);
+    // Another command under the same key: what the log keeps of the first one decides.
+    if (first !== undefined) return first.answer.then(() => this.handle(envelope, onReadied));
+    const answer = this.enqueue(envelope, onReadied, asked).finally(() => this.inFlight.delete(envelope.id));
+    this.inFlight.set(envelope.id, { asked, answer });
     return answer;
   }
 
@@ -126,9 +131,9 @@ export class CommandHandler {
     return this.batcher.idle();
   }
 
-  private enqueue(envelope: CommandEnvelope, onReadied: OnReadied | undefined): Promise<Answer> {
+  private enqueue(envelope: CommandEnvelope, onReadied: OnReadied | undefined, asked?: string): Promise<Answer> {
     return new Promise((resolve) => {
-      this.batcher.add({ envelope, answer: resolve, onReadied, slotTaken: false, agentTaken: false });
+      this.batcher.add({ envelope, asked, answer: resolve, onReadied, slotTaken: false, agentTaken: false });
     });
   }
 
@@ -288,7 +293,7 @@ export class CommandHandler {
     return decided.answers.flatMap(({ pending }) => {
       const answer = known.get(pending.envelope.id);
       if (answer === undefined) return [pending];
-      pending.answer(earlierAnswer(answer, pending.envelope));
+      pending.answer(earlierAnswer(answer, pending));
       return [];
     });
   }
@@ -329,15 +334,20 @@ function tellTakers(work: Batch, events: readonly CommittedEvent[]): Pick<Commit
 
 const REUSED: CommandAnswer = { outcome: 'rejected', code: 'command-reused', detail: 'this idempotency key was used for another command' };
 
-/** The answer to a second sending that met the first one still in flight. */
-function repeated(answer: Answer, sameStream: boolean): Answer {
-  if (answer.outcome === 'fault' || answer.outcome === 'duplicate' || answer.outcome === 'later') return answer;
-  return sameStream ? { outcome: 'duplicate', first: answer } : REUSED;
+/** What a command asks for, in short. A request for a workflow names a stream that is not there yet: asked again, it names another one. */
+function askedBy({ stream, command }: CommandEnvelope): string {
+  return hash('sha256', JSON.stringify(command.type === 'RequestWorkflow' ? command : [stream, command]), 'base64').slice(0, 22);
 }
 
-function earlierAnswer(earlier: EarlierAnswer, envelope: CommandEnvelope): CommandAnswer {
-  if (earlier.stream !== envelope.stream || earlier.tenantId !== envelope.tenantId) return REUSED;
-  const first = earlier.answer as CommandAnswer;
+/** The answer to a second sending that met the first one still in flight. */
+function repeated(answer: Answer): Answer {
+  if (answer.outcome === 'fault' || answer.outcome === 'duplicate' || answer.outcome === 'later') return answer;
+  return { outcome: 'duplicate', first: answer };
+}
+
+function earlierAnswer(earlier: EarlierAnswer, { envelope, asked }: Pending): CommandAnswer {
+  const { asked: askedThen = asked, ...first } = earlier.answer as RememberedAnswer;
+  if (askedThen !== asked || earlier.tenantId !== envelope.tenantId) return REUSED;
   return { outcome: 'duplicate', first: first.outcome === 'accepted' ? { ...first, position: earlier.position ?? first.position } : first };
 }
 

@@ -19,7 +19,7 @@ export function recordedClient(client: Client, record: Recorder): Client {
     ...client,
     execute: async (request, options = {}) => {
       const key = keyOf(options);
-      // The id of a workflow follows from the key; one that was refused has none.
+      // A workflow that was refused has no id.
       const answer = await client.execute(request, { ...options, idempotencyKey: key }).catch((error: unknown) => {
         noteRefusal(record, { key, stream: '' }, error);
         throw error;

@@ -79,10 +79,8 @@ export function sortableId(prefix: string, nowMs: number, random: Uint8Array): s
   return `${prefix}_${time}${tail}`;
 }
 
-/** The workflow id of a client command: derived, so that a repeated request names the same stream. */
-export function workflowIdOf(command: CommandId): WorkflowId {
-  return `wf_${command.replaceAll('-', '')}` as WorkflowId;
-}
+/** A name for a new workflow. Names that were made one after the other lie side by side in every index. */
+export const newWorkflowId = (nowMs: number, random: Uint8Array): WorkflowId => sortableId('wf', nowMs, random) as WorkflowId;
 
 const parser =
   <T extends string>(what: string, pattern: RegExp) =>

@@ -107,17 +107,25 @@ function encode(groups: readonly PlacedGroup[], oids: Oids): readonly Buffer[] {
   const [requested, workflows] = [rowsOf('append_workflow'), rowsOf('append_workflow')];
   const [steps, quotas, events] = [rowsOf('append_step'), rowsOf('append_quota'), rowsOf('append_event')];
   for (const placed of groups) {
-    const { stream, tenantId, category, expectedVersion, answers: stored } = placed.group;
+    const { stream, tenantId, category, expectedVersion } = placed.group;
     const isNew = expectedVersion === 0;
     const version = expectedVersion + placed.group.events.length;
-    for (const { commandId, answer } of stored) answers.add(commandId, tenantId, stream, JSON.stringify(answer));
     (isNew ? created : advanced).add(stream, tenantId, category, expectedVersion, version, placed.hashes.at(-1) ?? '');
     addWorkflow(isNew ? requested : workflows, placed);
     addSteps(steps, placed);
     addEvents(events, placed);
   }
+  addAnswers(answers, groups);
   addQuotas(quotas, groups);
   return [answers, created, advanced, requested, workflows, steps, quotas, events].map((rows) => rows.toParameter());
+}
+
+/** Answers in the order of their commands: two replicas that are asked the same at once take them in one order. */
+function addAnswers(into: CompositeRows, groups: readonly PlacedGroup[]): void {
+  const rows = groups.flatMap(({ group: { stream, tenantId, answers } }) =>
+    answers.map(({ commandId, answer }) => [commandId, tenantId, stream, JSON.stringify(answer)] as const),
+  );
+  for (const row of rows.sort(([a], [b]) => (a < b ? -1 : 1))) into.add(...row);
 }
 
 function addWorkflow(into: CompositeRows, { group: { stream, tenantId, workflow } }: PlacedGroup): void {

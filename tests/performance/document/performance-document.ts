@@ -254,7 +254,7 @@ function growthSection(growth: GrowthResult): string {
       : `**Not kept: something is more than ${times(max)}.**`;
   return [
     measuredAs(growth),
-    'Appends of 64 events in a batch, two batches in flight, to logs that hold so many events already:',
+    'Appends of 64 events in a batch, three batches in flight, to logs that hold so many events already:',
     table(['events before', 'events/s', 'time', 'Postgres CPU ms a batch', 'CPU'], logs),
     kept([time, cpu], LOG_GROWTH_MAX),
     'Steps of a workflow that has so many, one after the other, one workflow at a time:',

@@ -1,13 +1,22 @@
-import { randomUUID } from 'node:crypto';
-import { CHAIN_START, clientCommandId, deriveUuid, streamOf, timestampOf, type CommandId, type TenantId } from '@taskmaster/contracts';
+import { randomBytes } from 'node:crypto';
+import {
+  CHAIN_START,
+  clientCommandId,
+  deriveUuid,
+  newWorkflowId,
+  timestampOf,
+  workflowStream,
+  type CommandId,
+  type TenantId,
+} from '@taskmaster/contracts';
 import { openPools, PostgresEventStore, type AppendGroup, type StepRecord, type UnplacedEvent } from '@taskmaster/event-log';
 import { ProcessCosts, sum } from '../processes.js';
 
 const TENANT = 'default' as TenantId;
 const GROUPS = 16;
 const EVENTS_EACH = 4;
-/** Batches in flight. */
-const WRITERS = 2;
+/** Batches in flight, as many as a state-service has. */
+const WRITERS = 3;
 const BATCH_EVENTS = GROUPS * EVENTS_EACH;
 
 /** One run of appends; a batch is 16 new workflows of 4 events each, with their rows. */
@@ -49,8 +58,8 @@ const WARM_UP_BATCHES = 20;
 const NOW = timestampOf(1_700_000_000_000);
 
 function newWorkflow(): AppendGroup {
-  const id = randomUUID().replaceAll('-', '');
-  const stream = streamOf('workflow', `wf_${id}`);
+  const id = newWorkflowId(Date.now(), randomBytes(16));
+  const stream = workflowStream(id);
   const commandId = clientCommandId(TENANT, id);
   return {
     stream,

@@ -6,7 +6,8 @@ const CHUNK_STREAMS = 25_000;
 
 /**
  * Brings a log to so many events by writing tables directly, as only the database's owner can: workflows of 16 events with the rows that
- * such workflows leave. Ids are as random as real ones, so indexes look as they would; hashes chain nothing, which no append looks at.
+ * such workflows leave. Workflows are named in order and commands at random, as real ones are, so indexes look as they would; hashes chain
+ * nothing, which no append looks at.
  */
 export async function fillLog(url: string, events: number, say: (text: string) => void): Promise<void> {
   const client = new pg.Client({ connectionString: url });
@@ -35,7 +36,7 @@ export async function fillLog(url: string, events: number, say: (text: string) =
 }
 
 /** One of the streams that start at a position: `$1` is the head before, `$2` how many. */
-const NAME = `'workflow-wf_' || md5(($1::bigint + n)::text)`;
+const NAME = `'workflow-wf_' || lpad(($1::bigint + n)::text, 10, '0') || left(md5(($1::bigint + n)::text), 16)`;
 
 const FILL: readonly string[] = [
   `insert into stream (id, tenant_id, category, version, hash)
@@ -51,7 +52,7 @@ const FILL: readonly string[] = [
    from generate_series(1, $2::int) as n`,
   `insert into workflow (stream, tenant_id, id, version, title, profile, state, status, phase, priority, progress, progress_percentage,
      requested_at, ended_at, outcome, reason)
-   select ${NAME}, 'default', md5(($1::bigint + n)::text), ${String(EVENTS_EACH)}, 'filled', 'simple', 'completed', 'completed', 'finish', 'medium', 100, 100,
+   select ${NAME}, 'default', substr(${NAME}, 10), ${String(EVENTS_EACH)}, 'filled', 'simple', 'completed', 'completed', 'finish', 'medium', 100, 100,
      now(), now(), 'completed', 'filled'
    from generate_series(1, $2::int) as n`,
   `insert into step (stream, step_id, tenant_id, kind, status, attempt, ready_version)

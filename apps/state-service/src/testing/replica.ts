@@ -3,7 +3,6 @@ import {
   DEFAULT_TENANT,
   streamOf,
   timestampOf,
-  workflowIdOf,
   workflowStream,
   type Command,
   type CommandEnvelope,
@@ -13,6 +12,7 @@ import {
   type StepId,
   type StreamId,
   type TenantId,
+  type WorkflowId,
   type WorkflowRequest,
   type WorkflowSystemCommand,
 } from '@taskmaster/contracts';
@@ -94,7 +94,7 @@ export const envelope = (command: Command, on: StreamId, key: string, tenantId: 
 });
 
 export const requestId = (name: string): CommandId => deriveUuid('spec', `request ${name}`) as CommandId;
-export const streamFor = (name: string): StreamId => workflowStream(workflowIdOf(requestId(name)));
+export const streamFor = (name: string): StreamId => workflowStream(`wf_${requestId(name).replaceAll('-', '')}` as WorkflowId);
 
 export const request = (name: string, steps: readonly StepDraft[] = DIAMOND, more: Partial<WorkflowRequest> = {}): CommandEnvelope =>
   envelope({ type: 'RequestWorkflow', data: { request: planRequest(steps, more) } }, streamFor(name), `request ${name}`);
