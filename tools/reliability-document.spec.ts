@@ -4,8 +4,8 @@ import { reliabilityDocument, type TortureResult } from './reliability-document.
 const RUN: TortureResult = {
   test: 'torture',
   at: '2026-01-02T03:04:05.000Z',
-  commit: 'abc',
-  machine: { cpu: 'A CPU', cores: 2, memoryGiB: 8, node: '20.0.0' },
+  revision: 'abc',
+  machine: { model: 'A CPU', cores: 2, memoryMiB: 8192, node: 'v20.0.0' },
   seed: 7,
   seconds: 60,
   broker: 'nats-server 2.9.10',
@@ -32,7 +32,7 @@ describe('docs/reliability.md', () => {
     ]);
     expect(text).toContain('| 7 | nats-server 2.9.10 | 60 | kill 12, nats-wipe 2 | cancel 3 | 812 | 0 | 0 | 4.3 s | 12.0 s |');
     expect(text).toContain('In all 3 runs with 180 s of faults: 42 faults, 1724 workflows accepted,\n0 unfinished, 1 violations;');
-    expect(text).toContain('A CPU, 2 cores, 8 GiB, Node 20.0.0, version abc, 2026-01-02');
+    expect(text).toContain('A CPU, 2 cores, 8 GiB, Node 20.0.0, revision abc, 2026-01-02');
   });
 
   it('shows what another test wrote', () => {

@@ -2,15 +2,15 @@
 export interface ReliabilityResult {
   readonly test: string;
   readonly at?: string;
-  readonly commit?: string;
+  readonly revision?: string;
   readonly machine?: Machine;
   readonly [member: string]: unknown;
 }
 
 interface Machine {
-  readonly cpu: string;
+  readonly model: string;
   readonly cores: number;
-  readonly memoryGiB: number;
+  readonly memoryMiB: number;
   readonly node: string;
 }
 
@@ -77,10 +77,10 @@ const countsOf = (counts: Readonly<Record<string, number>>): string =>
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
-const machineOf = ({ machine, at, commit }: ReliabilityResult): string =>
+const machineOf = ({ machine, at, revision }: ReliabilityResult): string =>
   machine === undefined
     ? 'an unknown machine'
-    : `${machine.cpu}, ${String(machine.cores)} cores, ${String(machine.memoryGiB)} GiB, Node ${machine.node}, version ${commit ?? 'unknown'}, ${(at ?? '').slice(0, 10)}`;
+    : `${machine.model}, ${String(machine.cores)} cores, ${String(Math.round(machine.memoryMiB / 1024))} GiB, Node ${machine.node.replace(/^v/, '')}, revision ${revision ?? 'unknown'}, ${(at ?? '').slice(0, 10)}`;
 
 const isTorture = (result: ReliabilityResult): result is TortureResult => result.test === 'torture';
 
@@ -128,7 +128,7 @@ function valueOf(value: unknown): string {
   return String(value).replaceAll('|', '\\|');
 }
 
-const HEADING = new Set(['test', 'at', 'commit', 'machine']);
+const HEADING = new Set(['test', 'at', 'revision', 'machine']);
 
 function simulationChapter(results: readonly ReliabilityResult[]): readonly string[] {
   if (results.length === 0) return ['No result has been committed yet.', ''];

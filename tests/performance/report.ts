@@ -1,6 +1,6 @@
 import type { DatabaseCounters } from './database-costs.js';
 import type { LoadResult } from './load.js';
-import { machineOf, type Machine } from './machine.js';
+import { machineOf, type Machine } from '../platform/machine.js';
 import type { PerformanceOptions } from './options.js';
 import { sum, type CpuByGroup } from './processes.js';
 

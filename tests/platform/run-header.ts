@@ -1,27 +1,24 @@
 import { execFileSync } from 'node:child_process';
-import { cpus, totalmem } from 'node:os';
+import { machineOf, type Machine } from './machine.js';
 
 /** When, with which version and on what something ran, as its result file keeps it. */
 export interface RunHeader {
+  /** When the run began, ISO 8601. */
   readonly at: string;
-  readonly commit: string;
-  readonly machine: { readonly cpu: string; readonly cores: number; readonly memoryGiB: number; readonly node: string };
+  /** Of the code that ran; ends in `-dirty` when it was changed since, and is empty where there is no checkout. */
+  readonly revision: string;
+  readonly machine: Machine;
 }
 
-export const runHeader = (): RunHeader => ({ at: new Date().toISOString(), commit: commitOf(), machine: machineOf() });
+export const runHeader = (at = new Date()): RunHeader => ({ at: at.toISOString(), revision: revision(), machine: machineOf() });
 
-const machineOf = (): RunHeader['machine'] => ({
-  cpu: cpus()[0]?.model.trim() ?? 'unknown',
-  cores: cpus().length,
-  memoryGiB: Math.round(totalmem() / 1024 ** 3),
-  node: process.versions.node,
-});
-
-/** Which version ran, with a mark when files differ from it. */
-function commitOf(): string {
+function revision(): string {
+  const git = (...args: readonly string[]): string =>
+    execFileSync('git', [...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   try {
-    return execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    const changed = git('status', '--porcelain', '--untracked-files=no', '--', 'apps', 'libs', 'tests');
+    return `${git('rev-parse', '--short=12', 'HEAD')}${changed === '' ? '' : '-dirty'}`;
   } catch {
-    return 'unknown';
+    return '';
   }
 }

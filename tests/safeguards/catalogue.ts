@@ -32,7 +32,7 @@ export const SAFEGUARDS: readonly Safeguard[] = [
     edits: [edit(PUBLISHER, 'head.set(EXPECTED_LAST_SEQUENCE, String(this.#sequence));', '')],
     spec: 'libs/messaging/src/work-stream.int.spec.ts',
     title: 'refuses a leader that wakes up after another took over, whatever it still wants to say',
-    because: /sequence 5 was answered where 4 was expected/,
+    because: /wrong last msg ID/,
   },
   {
     name: 'the fence: every publish names the stream of its epoch',
@@ -84,7 +84,7 @@ export const SAFEGUARDS: readonly Safeguard[] = [
     ],
     spec: 'libs/messaging/src/nats-strategy.int.spec.ts',
     title: 'acknowledges a message only when each of its notices is answered',
-    because: /Expected: 1\s+Received: 0/,
+    because: /Expected: < 2\s+Received:\s+\d/,
   },
   {
     name: 'the sweep looks for what is due',
@@ -181,9 +181,9 @@ export const SAFEGUARDS: readonly Safeguard[] = [
   {
     name: 'answers are stored in the order of their commands',
     edits: [edit('libs/event-log/src/append-expected.ts', 'rows.sort(([a], [b]) => (a < b ? -1 : 1))', 'rows')],
-    spec: 'apps/state-service/src/handle-command.int.spec.ts',
-    title: 'starts each of many workflows once when two replicas are asked for all of them at once under names of their own',
-    because: /Expected length: 1600/,
+    spec: 'libs/event-log/src/append-expected.int.spec.ts',
+    title: 'takes client commands in the order of their ids, whatever their streams are called',
+    because: /canceling statement due to lock timeout/,
   },
   {
     name: 'of several starts that do not all fit, some are tried again',

@@ -1,5 +1,5 @@
 import { cp, mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import ts from 'typescript';
 import type { Edit } from './catalogue.js';
 
@@ -9,13 +9,19 @@ const OURS = '@taskmaster';
 
 /** Copies the built workspace. Packages are linked; our own are linked to the copy, so that nothing of the original is ever run. */
 export async function copyWorkspace(root: string, into: string): Promise<void> {
+  // Versions of packages that only one part of the workspace has.
+  const own: string[] = [];
   for (const part of PARTS) {
     await cp(join(root, part), join(into, part), {
       recursive: true,
       preserveTimestamps: true,
-      filter: (path) => !LEFT_OUT.test(path),
+      filter: (path) => {
+        if (path.endsWith('/node_modules')) own.push(path);
+        return !LEFT_OUT.test(path);
+      },
     });
   }
+  for (const path of own) await symlink(path, join(into, relative(root, path)));
   const [from, modules] = [join(root, 'node_modules'), join(into, 'node_modules')];
   await mkdir(join(modules, OURS), { recursive: true });
   const packages = (await readdir(from)).filter((name) => name !== OURS && !name.startsWith('.'));

@@ -41,6 +41,7 @@ interface Sums {
 
 const sums: Sums = { seeds: 0, workflows: 0, events: 0, faults: 0, happenings: 0, simulatedMs: 0, failed: [] };
 const startedAt = performance.now();
+const header = runHeader();
 const FAILURES_SHOWN_MAX = 5;
 const PROGRESS_MS = 10_000;
 const TRACE_LINES = 40;
@@ -81,7 +82,7 @@ function finish(): void {
     const { failed, ...figures } = sums;
     const failures = failed.map(({ seed, hash, violations: broken }) => ({ seed, hash, violations: broken }));
     const elapsedMs = Math.round(performance.now() - startedAt);
-    const result = { ...runHeader(), ...figures, elapsedMs, violations: violations(), failures };
+    const result = { ...header, ...figures, elapsedMs, violations: violations(), failures };
     writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`);
   }
   say(summary());

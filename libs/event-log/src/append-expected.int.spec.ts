@@ -9,7 +9,8 @@ import {
   type StreamId,
   type TenantId,
 } from '@taskmaster/contracts';
-import { freshDatabase, type FreshDatabase } from '@taskmaster/testing';
+import { eventually, freshDatabase, type FreshDatabase } from '@taskmaster/testing';
+import pg from 'pg';
 import { openPools, type Pools } from './pools.js';
 import type { AppendGroup, StepRecord, WorkflowRecord } from './rows.js';
 import { PostgresEventStore } from './store.js';
@@ -156,6 +157,30 @@ describe('the quick append function', () => {
     }
     expect(await contents(quick)).toEqual(await contents(careful));
     expect(await calls(careful, 'append-expected')).toBe(0);
+  });
+
+  it('takes client commands in the order of their ids, whatever their streams are called', async () => {
+    const [low, high] = [deriveUuid('one'), deriveUuid('other')].sort() as [CommandId, CommandId];
+    const answered = (name: string, commandId: CommandId): AppendGroup => groupOf(name, 0, { answers: [{ commandId, answer: {} }] });
+    const [first, second] = [new pg.Client(quick.database.url), new pg.Client(quick.database.url)];
+    const claim = async (client: pg.Client, id: CommandId): Promise<void> => {
+      await client.connect();
+      await client.query('begin');
+      await client.query("set local lock_timeout = '2s'");
+      await client.query("insert into client_command (id, tenant_id, stream, answer) values ($1, 'default', 's', '{}')", [id]);
+    };
+    try {
+      await claim(first, low);
+      const appending = quick.store.append([answered('a', high), answered('b', low)]);
+      await eventually(async () => (await first.query('select from pg_locks where not granted')).rowCount === 1);
+      // Whoever waits for the first one holds none of the others.
+      await claim(second, high);
+      await second.query('rollback');
+      await first.query('rollback');
+      expect((await appending).groups.map(({ kind }) => kind)).toEqual(['appended', 'appended']);
+    } finally {
+      await Promise.all([first.end(), second.end()]);
+    }
   });
 
   it.each<[string, AppendGroup, string]>([

@@ -64,9 +64,13 @@ describe('a zombie', () => {
       isHeld = true;
       await new Promise<void>((resolve) => (release = resolve));
     });
-    await zombie.open(log, log);
+    const earlier = new WorkStream(connection);
+    await earlier.open(log, log);
     log.append(...notices(1, 3));
-    await publishEach(zombie, 0);
+    await publishEach(earlier, 0);
+    await earlier.close();
+    // It has said nothing yet that its next message could name.
+    await zombie.open(log, log);
     const expected = await lastSequence(1);
     log.append(notice(4));
     const lastWords = zombie.publish(log.read(3)).then(() => zombie.flush());

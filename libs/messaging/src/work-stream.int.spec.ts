@@ -95,6 +95,10 @@ describe('WorkStream', () => {
       return new Promise((resolve) => (release = resolve));
     });
     log.append(notice(1));
+    const earlier = new WorkStream(connection);
+    await earlier.open(log, log);
+    await earlier.close();
+    // It has said nothing yet that its next message could name.
     await zombie.open(log, log);
     log.append(...notices(2, 2));
     const lastWords = zombie.publish(log.read(1)).then(() => zombie.flush());
