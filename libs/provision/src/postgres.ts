@@ -59,7 +59,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   full_page_writes: 'on',
   password_encryption: 'scram-sha-256',
   max_connections: '200',
-  shared_buffers: '96MB',
+  shared_buffers: '64MB',
   max_wal_size: '4GB',
   checkpoint_timeout: '15min',
   max_parallel_workers_per_gather: '0',

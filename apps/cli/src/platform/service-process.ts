@@ -31,11 +31,11 @@ const READY_MS_MAX = 60_000;
 const DRAIN_MS_MAX = 16_000;
 const KILL_MS_MAX = 5_000;
 /**
- * Young generations, in MiB. Those who hold what is under way (requests, workflows) copy all of it at every collection of a small one;
+ * Young generations, in MiB. Who holds what is under way copies all of it at every collection of a small one;
  * the others only pay for a large one with memory.
  */
 const YOUNG_MIB: Readonly<Record<ServiceName, number>> = {
-  gateway: 16,
+  gateway: 8,
   'state-service': 24,
   'nlp-service': 4,
   'agent-coordinator': 8,
