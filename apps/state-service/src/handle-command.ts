@@ -332,7 +332,11 @@ function tellTakers(work: Batch, events: readonly CommittedEvent[]): Pick<Commit
   return { notices, told };
 }
 
-const REUSED: CommandAnswer = { outcome: 'rejected', code: 'command-reused', detail: 'this idempotency key was used for another command' };
+const REUSED: CommandAnswer = {
+  outcome: 'rejected',
+  code: 'command-reused',
+  detail: 'this idempotency key was used for another request: send that one unchanged, or take a new key',
+};
 
 /** What a command asks for, in short. A request for a workflow names a stream that is not there yet: asked again, it names another one. */
 function askedBy({ stream, command }: CommandEnvelope): string {
