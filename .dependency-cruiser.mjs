@@ -17,6 +17,8 @@ export const EDGES = {
   'apps/state-service': ['libs/contracts', 'libs/event-log', 'libs/messaging', 'libs/proof', 'libs/service-kit', 'libs/workflow'],
   'apps/nlp-service': ['libs/contracts', 'libs/messaging', 'libs/service-kit', 'libs/understanding'],
   'apps/agent-coordinator': ['libs/contracts', 'libs/messaging', 'libs/service-kit', 'libs/workflow'],
+  // Two services in one process: the only app that imports others.
+  'apps/engine': ['apps/agent-coordinator', 'apps/state-service', 'libs/messaging', 'libs/service-kit'],
   'apps/simulated-agent': ['libs/contracts', 'libs/service-kit'],
   'apps/cli': ['libs/client', 'libs/contracts', 'libs/provision', 'libs/service-kit'],
 };

@@ -12,7 +12,7 @@ import { build } from 'esbuild';
 import 'reflect-metadata';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-const SERVICES = ['state-service', 'nlp-service', 'agent-coordinator', 'gateway', 'simulated-agent'];
+const SERVICES = ['engine', 'state-service', 'nlp-service', 'agent-coordinator', 'gateway', 'simulated-agent'];
 
 /** The first has to come before everything else; the others find files of their own beside them, or load lazily and are large. */
 const SEPARATE = ['reflect-metadata', 'pino', 'typeorm', '@anthropic-ai/sdk', 'openai', 'swagger-ui-dist'];

@@ -22,16 +22,18 @@ const RUN: TortureResult = {
 };
 
 describe('docs/reliability.md', () => {
-  it('has a row for every run, by broker and seed, and what all of them came to', () => {
+  it('has a row for every run, by processes, broker and seed, and what all of them came to', () => {
     const cluster = { ...RUN, seed: 1, broker: 'nats-server 2.12.0, 3 nodes', accepted: 100, violations: ['one'] };
-    const text = reliabilityDocument([RUN, cluster, { ...RUN, seed: 2 }]);
-    expect(text.match(/^\| \d+ \| nats.*$/gm)?.map((row) => row.split(' | ').slice(0, 2).join(' '))).toEqual([
-      '| 1 nats-server 2.12.0, 3 nodes',
-      '| 2 nats-server 2.9.10',
-      '| 7 nats-server 2.9.10',
+    const together = { ...RUN, seed: 3, together: true };
+    const text = reliabilityDocument([together, RUN, cluster, { ...RUN, seed: 2 }]);
+    expect(text.match(/^\| \d+ \| .*$/gm)?.map((row) => row.split(' | ').slice(0, 3).join(' '))).toEqual([
+      '| 1 services nats-server 2.12.0, 3 nodes',
+      '| 2 services nats-server 2.9.10',
+      '| 7 services nats-server 2.9.10',
+      '| 3 engines nats-server 2.9.10',
     ]);
-    expect(text).toContain('| 7 | nats-server 2.9.10 | 60 | kill 12, nats-wipe 2 | cancel 3 | 812 | 0 | 0 | 4.3 s | 12.0 s |');
-    expect(text).toContain('In all 3 runs with 180 s of faults: 42 faults, 1724 workflows accepted,\n0 unfinished, 1 violations;');
+    expect(text).toContain('| 7 | services | nats-server 2.9.10 | 60 | kill 12, nats-wipe 2 | cancel 3 | 812 | 0 | 0 | 4.3 s | 12.0 s |');
+    expect(text).toContain('In all 4 runs with 240 s of faults: 56 faults, 2536 workflows accepted,\n0 unfinished, 1 violations;');
     expect(text).toContain('A CPU, 2 cores, 8 GiB, Node 20.0.0, revision abc, 2026-01-02');
   });
 

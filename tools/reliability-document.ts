@@ -19,6 +19,8 @@ export interface TortureResult extends ReliabilityResult {
   readonly test: 'torture';
   readonly seed: number;
   readonly seconds: number;
+  /** State-service and agent-coordinator as one process; absent in older results, which ran them apart. */
+  readonly together?: boolean;
   readonly broker: string;
   readonly database: string;
   readonly faults: Readonly<Record<string, number>>;
@@ -88,10 +90,14 @@ const isTorture = (result: ReliabilityResult): result is TortureResult => result
 function tortureChapter(results: readonly TortureResult[]): readonly string[] {
   if (results.length === 0) return ['No result has been committed yet.', ''];
   const rows = [...results]
-    .sort((one, other) => one.broker.localeCompare(other.broker) || one.seed - other.seed)
+    .sort(
+      (one, other) =>
+        Number(one.together ?? false) - Number(other.together ?? false) || one.broker.localeCompare(other.broker) || one.seed - other.seed,
+    )
     .map((run) =>
       [
         String(run.seed),
+        run.together === true ? 'engines' : 'services',
         run.broker,
         String(run.seconds),
         countsOf(run.faults),
@@ -109,12 +115,13 @@ function tortureChapter(results: readonly TortureResult[]): readonly string[] {
     `In all ${String(results.length)} runs with ${total((run) => run.seconds)} s of faults: ${total((run) => sumOf(run.faults))} faults, ${total((run) => run.accepted)} workflows accepted,`,
     `${total((run) => run.unfinished)} unfinished, ${total((run) => run.violations.length)} violations; ${total((run) => run.records)} answers and live events compared with ${total((run) => run.events)} events.`,
     '',
-    '| seed | broker | seconds | faults | clients, besides | accepted | unfinished | violations | longest time to accept | drained after |',
-    '|---|---|---|---|---|---|---|---|---|---|',
+    '| seed | processes | broker | seconds | faults | clients, besides | accepted | unfinished | violations | longest time to accept | drained after |',
+    '|---|---|---|---|---|---|---|---|---|---|---|',
     ...rows.map((row) => `| ${row} |`),
     '',
     `"Longest time to accept" is how long a client had to ask, faults and all, until it was told that its workflow is accepted. "Drained after" is the time from the end of`,
-    'the faults to the end of the last workflow.',
+    'the faults to the end of the last workflow. "Services": each service is a process; "engines": state-service and agent-coordinator are one, as `task-master up`',
+    'runs them. There are two of each.',
     '',
     `Machine: ${[...new Set(results.map(machineOf))].join('; ')}. Database: ${databases}.`,
     '',
@@ -173,6 +180,7 @@ export function reliabilityDocument(results: readonly ReliabilityResult[]): stri
     '',
     '```',
     'npm run torture -- --seconds 60 --seeds 1-10 --json-dir docs/results/reliability',
+    'npm run torture -- --seconds 60 --seeds 1-5 --together --json-dir docs/results/reliability',
     'npm run simulate -- --seeds 1000 --json docs/results/reliability/simulate.json',
     'npm run generate',
     '```',

@@ -29,7 +29,7 @@ export interface RecoveryFigures {
 
 const STEPS = 20;
 const DONE_MS_MAX = 60_000;
-const OUR_SERVICES = ['state-service', 'gateway', 'agent-coordinator', 'nlp-service'] as const;
+const OUR_SERVICES = ['engine', 'gateway', 'nlp-service'] as const;
 const ENDED: ReadonlySet<string> = new Set(['completed']);
 
 const loadMs = ({ options }: Bench): number => (options.quick ? 2_000 : 4_000);

@@ -4,7 +4,7 @@ import { httpClient, type HttpClient } from '../platform/http-client.js';
 import { unlessEnded } from '../platform/interruption.js';
 import { startPlatformUnderTest, type PlatformUnderTest } from '../platform/platform-under-test.js';
 import { judgeLog, judgeMerges } from './judge.js';
-import { KILLS, killAndWait } from './kills.js';
+import { killAndWait, killsOf } from './kills.js';
 import { sampleRepository, submit, submitAll, visit, type Submission } from './load.js';
 import { LogChecks, type InFlight } from './log-checks.js';
 
@@ -16,6 +16,8 @@ export interface KillRunOptions {
   readonly links: number;
   /** How long the simulated agent thinks; enough that few cicd workflows, too, are open until the last kill. */
   readonly thinkMs?: number;
+  /** Whether state-service and agent-coordinator are one process, as `task-master up` runs them. */
+  readonly together?: boolean;
   /** Kill only what has a name that starts so. */
   readonly only?: string;
   /** Whether to keep the data of a run that found nothing, too. */
@@ -44,7 +46,7 @@ const THINK_MS_DEFAULT = 1_500;
 /** Starts a platform with two state-services, fills it with work, kills everything once, and judges what is in the log afterwards. */
 export async function killRun(options: KillRunOptions): Promise<KillRunReport> {
   const begin = performance.now();
-  const { signal = new AbortController().signal } = options;
+  const { together = false, signal = new AbortController().signal } = options;
   const say = (text: string): void => {
     options.say(`${((performance.now() - begin) / 1000).toFixed(1).padStart(5)} s  ${text}`);
   };
@@ -56,7 +58,8 @@ export async function killRun(options: KillRunOptions): Promise<KillRunReport> {
       SIMULATED_AGENT_SESSIONS: '8',
     },
     simulatedAgent: 'always',
-    replicas: { 'state-service': 2 },
+    apart: !together,
+    replicas: { 'state-service': 2, engine: 2 },
     signal,
     onProgress: say,
   });
@@ -84,7 +87,7 @@ async function tortured(
   const load = await submitAll(client, { ...options, repositories });
   say(`${String(load.length)} workflows accepted`);
   const visitor = visit(client);
-  const killed = await killEverything(stage, options.only ?? '').catch(async (error: unknown) => {
+  const killed = await killEverything(stage, options).catch(async (error: unknown) => {
     await visitor.leave().catch(() => undefined);
     throw error;
   });
@@ -126,9 +129,12 @@ interface Stage {
   readonly say: (text: string) => void;
 }
 
-async function killEverything({ platform, client, log, say }: Stage, only: string): Promise<readonly Killed[]> {
+async function killEverything(
+  { platform, client, log, say }: Stage,
+  { together = false, only = '' }: Pick<KillRunOptions, 'together' | 'only'>,
+): Promise<readonly Killed[]> {
   const killed: Killed[] = [];
-  for (const kill of KILLS.filter(({ name }) => name.startsWith(only))) {
+  for (const kill of killsOf(together).filter(({ name }) => name.startsWith(only))) {
     const position = await eventually(
       async () => {
         const head = await log.head();

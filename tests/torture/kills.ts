@@ -13,19 +13,27 @@ export interface Kill {
   readonly wipe?: (data: string) => string;
 }
 
-/** Every death that the platform has to survive (docs/architecture.md, "What happens when something dies"). */
-export const KILLS: readonly Kill[] = [
-  { name: 'gateway', process: 'gateway', signal: 'SIGKILL' },
+const APART: readonly Kill[] = [
   { name: 'state-service', process: 'state-service', signal: 'SIGKILL' },
   { name: 'second state-service', process: 'state-service-2', signal: 'SIGKILL' },
-  { name: 'nlp-service', process: 'nlp-service', signal: 'SIGKILL' },
   { name: 'agent-coordinator', process: 'agent-coordinator', signal: 'SIGKILL' },
+];
+const TOGETHER: readonly Kill[] = [
+  { name: 'engine', process: 'engine', signal: 'SIGKILL' },
+  { name: 'second engine', process: 'engine-2', signal: 'SIGKILL' },
+];
+const ALWAYS: readonly Kill[] = [
+  { name: 'gateway', process: 'gateway', signal: 'SIGKILL' },
+  { name: 'nlp-service', process: 'nlp-service', signal: 'SIGKILL' },
   { name: 'simulated agent', process: 'simulated-agent', signal: 'SIGKILL' },
   { name: 'NATS', process: 'NATS', signal: 'SIGKILL' },
   { name: 'NATS and its disk', process: 'NATS', signal: 'SIGKILL', wipe: (data) => join(data, 'nats', 'jetstream') },
   // To the postmaster this is "immediate": it ends without a checkpoint, and recovers when it starts.
   { name: 'Postgres', process: 'Postgres', signal: 'SIGQUIT' },
 ];
+
+/** Every death that the platform has to survive (docs/architecture.md, "What happens when something dies"). */
+export const killsOf = (together: boolean): readonly Kill[] => [...(together ? TOGETHER : APART), ...ALWAYS];
 
 const GONE_MS_MAX = 10_000;
 const BACK_MS_MAX = 60_000;

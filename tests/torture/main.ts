@@ -4,8 +4,9 @@ import { interruptionSignal } from '../platform/interruption.js';
 import { killRun } from './kill-run.js';
 
 const text = { type: 'string' } as const;
+const flag = { type: 'boolean' } as const;
 const { values } = parseArgs({
-  options: { runs: text, cicd: text, simple: text, repositories: text, links: text, only: text, keep: { type: 'boolean' } },
+  options: { runs: text, cicd: text, simple: text, repositories: text, links: text, only: text, together: flag, keep: flag },
 });
 const numberOf = (given: string | undefined, fallback: number): number => (given === undefined ? fallback : Number(given));
 const say = (line: string): void => {
@@ -20,6 +21,7 @@ async function runOnce(name: string, signal: AbortSignal): Promise<boolean> {
     repositories: numberOf(values.repositories, 4),
     links: numberOf(values.links, 18),
     only: values.only ?? '',
+    together: values.together ?? false,
     keep: values.keep ?? false,
     signal,
     say: (line) => {

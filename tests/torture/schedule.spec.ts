@@ -32,7 +32,7 @@ describe('the schedule of a torture run', () => {
   });
 
   it('does only what is asked for', () => {
-    expect(new Set(faults(scheduleOf(3, 60, ['kill'])).map(({ kind }) => kind))).toEqual(new Set(['kill']));
+    expect(new Set(faults(scheduleOf(3, 60, { kinds: ['kill'] })).map(({ kind }) => kind))).toEqual(new Set(['kill']));
   });
 
   it('has a copy of the disk before a rollback asks for one', () => {

@@ -16,7 +16,15 @@ export const TARGETS = [
   'agent-coordinator-2',
   'simulated-agent',
 ] as const;
-export type Target = (typeof TARGETS)[number] | 'NATS';
+/** The same where state-service and agent-coordinator are one process. */
+export const TARGETS_TOGETHER = ['gateway', 'gateway-2', 'engine', 'engine-2', 'nlp-service', 'nlp-service-2', 'simulated-agent'] as const;
+export type Target = (typeof TARGETS)[number] | (typeof TARGETS_TOGETHER)[number] | 'NATS';
+
+/** What a schedule may do, and to what. */
+export interface Scope {
+  readonly kinds?: readonly FaultKind[];
+  readonly together?: boolean;
+}
 
 export type Fault =
   | { readonly kind: 'kill'; readonly target: Target }
@@ -46,13 +54,14 @@ const FIRST_MS = 2_000;
 const MESSAGES_MAX = 6;
 
 /** What a seed does in so many seconds. Each seed leaves some kinds out and does others more often, so that rare mixes happen. */
-export function scheduleOf(seed: number, seconds: number, kinds: readonly FaultKind[] = FAULT_KINDS): readonly Entry[] {
+export function scheduleOf(seed: number, seconds: number, { kinds = FAULT_KINDS, together = false }: Scope = {}): readonly Entry[] {
   const random = seededRandom(seed);
+  const targets = together ? TARGETS_TOGETHER : TARGETS;
   const bag = kinds.flatMap((kind) => Array.from({ length: weightOf(kind, random) }, () => kind));
   const entries: Entry[] = [];
   for (let atMs = FIRST_COPY_MS; atMs < seconds * 1_000; atMs += COPY_EVERY_MS) entries.push({ atMs, kind: 'copy' });
   for (let atMs = FIRST_MS; atMs < seconds * 1_000; atMs += random.integer(GAP_MS_MIN, GAP_MS_MAX)) {
-    entries.push({ atMs, ...faultOf(random.pick(bag), random) });
+    entries.push({ atMs, ...faultOf(random.pick(bag), targets, random) });
   }
   return entries.sort((a, b) => a.atMs - b.atMs);
 }
@@ -63,13 +72,13 @@ function weightOf(kind: FaultKind, random: SeededRandom): number {
   return kind === 'kill' ? weight + 2 : weight;
 }
 
-function faultOf(kind: FaultKind, random: SeededRandom): Fault {
+function faultOf(kind: FaultKind, targets: readonly Target[], random: SeededRandom): Fault {
   const forMs = random.integer(PAUSE_MS_MIN, PAUSE_MS_MAX);
   switch (kind) {
     case 'kill':
-      return { kind, target: random.pick(TARGETS) };
+      return { kind, target: random.pick(targets) };
     case 'pause':
-      return { kind, target: random.pick([...TARGETS, 'NATS']), forMs };
+      return { kind, target: random.pick([...targets, 'NATS']), forMs };
     case 'pause-leader':
       return { kind, forMs, losesLock: random.chance(0.7) };
     case 'nats-rollback':

@@ -11,6 +11,7 @@ describe('the options of npm run torture', () => {
       seeds: [1],
       kinds: FAULT_KINDS,
       nodes: 1,
+      together: false,
       keep: false,
       json: undefined,
       jsonDir: undefined,
@@ -18,11 +19,14 @@ describe('the options of npm run torture', () => {
   });
 
   it('take a range of seeds, some kinds of fault and a place for results', () => {
-    expect(parseTortureOptions(['--seeds', '3-5', '--only', 'kill,pause', '--json-dir', 'out', '--nats-nodes', '3'])).toMatchObject({
+    expect(
+      parseTortureOptions(['--seeds', '3-5', '--only', 'kill,pause', '--json-dir', 'out', '--nats-nodes', '3', '--together']),
+    ).toMatchObject({
       seeds: [3, 4, 5],
       kinds: ['kill', 'pause'],
       jsonDir: 'out',
       nodes: 3,
+      together: true,
     });
     expect(parseTortureOptions(['--help'])).toBe('help');
   });

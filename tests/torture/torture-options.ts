@@ -1,15 +1,17 @@
 import { parseArgs } from 'node:util';
 import { FAULT_KINDS, type FaultKind } from './schedule.js';
 
-export const USAGE = `usage: npm run torture -- [--seconds N] [--seed S | --seeds A-B] [--json FILE | --json-dir DIR] [--only KINDS] [--nats-nodes N] [--keep]
+export const USAGE = `usage: npm run torture -- [--seconds N] [--seed S | --seeds A-B] [--json FILE | --json-dir DIR] [--only KINDS] [--nats-nodes N]
+                              [--together] [--keep]
 
   --seconds N      how long faults are done, in each run (default 60)
   --seed S         which faults (default 1): the same seed does the same things at the same times
   --seeds A-B      a run for each of these seeds, one after the other
   --json FILE      writes the result of the run to a file
-  --json-dir DIR   writes the result of each run to DIR/torture-seed-S.json (torture-cluster-seed-S.json with several NATS servers)
+  --json-dir DIR   writes the result of each run to DIR/torture-seed-S.json (torture-cluster-seed-S.json with several NATS servers, torture-together-…)
   --only KINDS     only these, separated by commas: ${FAULT_KINDS.join(', ')}
   --nats-nodes N   a cluster of so many NATS servers, each of which may be killed, paused or robbed (default 1)
+  --together       state-service and agent-coordinator as one process, as \`task-master up\` runs them; else each by itself
   --keep           keeps the data of a run that found nothing, too
 
 Starts a platform of its own with two processes of every service, Postgres, NATS and the simulated agent, lets clients hand in workflows,
@@ -23,6 +25,7 @@ export interface TortureCommand {
   readonly json: string | undefined;
   readonly jsonDir: string | undefined;
   readonly nodes: number;
+  readonly together: boolean;
   readonly keep: boolean;
 }
 
@@ -36,26 +39,28 @@ export function parseTortureOptions(args: readonly string[]): TortureCommand | '
     const { values } = parseArgs({
       args: [...args],
       options: {
-        seconds: text,
-        seed: text,
+        seconds: { ...text, default: '60' },
+        seed: { ...text, default: '1' },
         seeds: text,
         json: text,
         'json-dir': text,
         only: text,
-        'nats-nodes': text,
-        keep: flag,
+        'nats-nodes': { ...text, default: '1' },
+        together: { ...flag, default: false },
+        keep: { ...flag, default: false },
         help: flag,
       },
     });
     if (values.help === true) return 'help';
-    const seeds = seedsOf(values.seeds ?? values.seed ?? '1');
+    const seeds = seedsOf(values.seeds ?? values.seed);
     if (values.json !== undefined && seeds.length > 1) throw new Error('--json takes the result of one run; use --json-dir');
     return {
-      seconds: wholeNumber('seconds', values.seconds ?? '60', 86_400),
+      seconds: wholeNumber('seconds', values.seconds, 86_400),
       seeds,
       kinds: kindsOf(values.only),
-      nodes: wholeNumber('nats-nodes', values['nats-nodes'] ?? '1', 5),
-      keep: values.keep ?? false,
+      nodes: wholeNumber('nats-nodes', values['nats-nodes'], 5),
+      together: values.together,
+      keep: values.keep,
       json: values.json,
       jsonDir: values['json-dir'],
     };

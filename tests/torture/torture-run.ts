@@ -12,7 +12,7 @@ import { Crowd, type Accepted } from './crowd.js';
 import { FaultInjector } from './fault-injector.js';
 import { Follower } from './follower.js';
 import { judge } from './judge.js';
-import { scheduleOf, type FaultKind } from './schedule.js';
+import { FAULT_KINDS, scheduleOf, type FaultKind } from './schedule.js';
 import { openVenue, type Venue } from './venue.js';
 
 export interface TortureOptions {
@@ -24,6 +24,8 @@ export interface TortureOptions {
   readonly keep?: boolean;
   /** Servers of the broker; more than one make a cluster, which keeps as many copies. Default: the one that the platform brings along. */
   readonly nodes?: number;
+  /** Whether state-service and agent-coordinator are one process, as `task-master up` runs them. */
+  readonly together?: boolean;
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
 }
@@ -32,6 +34,7 @@ export interface TortureOptions {
 export interface TortureReport {
   readonly seed: number;
   readonly seconds: number;
+  readonly together: boolean;
   /** What ran below: the server and its version, and how many nodes it had. */
   readonly broker: string;
   readonly database: string;
@@ -65,7 +68,7 @@ export async function tortureRun(options: TortureOptions): Promise<TortureReport
   const say = (text: string): void => {
     options.say(`${((performance.now() - begin) / 1000).toFixed(1).padStart(6)} s  ${text}`);
   };
-  const venue = await openVenue({ nodes: options.nodes ?? 1, signal: options.signal, say });
+  const venue = await openVenue({ nodes: options.nodes ?? 1, together: options.together ?? false, signal: options.signal, say });
   const run = new TortureRun(venue, { ...options, say });
   let isClean = false;
   try {
@@ -133,6 +136,7 @@ class TortureRun {
     return {
       seed,
       seconds,
+      together: this.options.together ?? false,
       broker,
       database,
       faults: this.injector.counts,
@@ -157,11 +161,11 @@ class TortureRun {
 
   /** Each fault at its time, whether or not the one before it has done its work. */
   private async inflictAll(): Promise<void> {
-    const { seed, seconds, kinds, say } = this.options;
+    const { seed, seconds, kinds = FAULT_KINDS, together = false, say } = this.options;
     const begin = performance.now();
     const until = (ms: number): Promise<unknown> => pause(Math.max(0, ms - (performance.now() - begin)));
     const under: Promise<void>[] = [];
-    for (const entry of scheduleOf(seed, seconds, kinds)) {
+    for (const entry of scheduleOf(seed, seconds, { kinds, together })) {
       await until(entry.atMs);
       if (this.isClosed) return;
       under.push(

@@ -20,11 +20,12 @@ async function keep(path: string, report: TortureReport): Promise<void> {
 
 /** One run; its line is the last that is said of it. */
 async function runSeed(command: TortureCommand, seed: number, signal: AbortSignal): Promise<boolean> {
-  const { seconds, kinds, nodes, json, jsonDir } = command;
-  const report = await tortureRun({ seconds, seed, kinds, nodes, keep: command.keep, signal, say });
+  const { seconds, kinds, nodes, together, json, jsonDir } = command;
+  const report = await tortureRun({ seconds, seed, kinds, nodes, together, keep: command.keep, signal, say });
   for (const violation of report.violations) say(`VIOLATION ${violation}`);
   if (json !== undefined) await keep(json, report);
-  if (jsonDir !== undefined) await keep(join(jsonDir, `torture-${nodes === 1 ? '' : 'cluster-'}seed-${String(seed)}.json`), report);
+  const variant = `${together ? 'together-' : ''}${nodes === 1 ? '' : 'cluster-'}`;
+  if (jsonDir !== undefined) await keep(join(jsonDir, `torture-${variant}seed-${String(seed)}.json`), report);
   say(lineOf(report));
   return report.violations.length === 0 && report.unfinished === 0;
 }

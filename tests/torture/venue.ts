@@ -19,6 +19,8 @@ export interface Venue {
 export interface VenueOptions {
   /** Servers of the broker; more than one make a cluster, which keeps as many copies. */
   readonly nodes: number;
+  /** Whether state-service and agent-coordinator are one process, as `task-master up` runs them. */
+  readonly together: boolean;
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
 }
@@ -30,7 +32,7 @@ const SLOTS = 24;
 const REPOSITORIES = 2;
 const THINK_MS = 600;
 const SESSIONS = 8;
-const TWICE = { gateway: 2, 'state-service': 2, 'nlp-service': 2, 'agent-coordinator': 2 } as const;
+const TWICE = { gateway: 2, 'state-service': 2, 'nlp-service': 2, 'agent-coordinator': 2, engine: 2 } as const;
 
 interface Cluster {
   readonly cluster: BrokerCluster;
@@ -38,7 +40,7 @@ interface Cluster {
 }
 
 /** Starts a platform with two processes of every service. */
-export async function openVenue({ nodes, signal, say }: VenueOptions): Promise<Venue> {
+export async function openVenue({ nodes, together, signal, say }: VenueOptions): Promise<Venue> {
   const repositories = await Promise.all(Array.from({ length: REPOSITORIES }, sampleRepository));
   const broker = nodes === 1 ? undefined : await startCluster(nodes, say);
   try {
@@ -51,6 +53,7 @@ export async function openVenue({ nodes, signal, say }: VenueOptions): Promise<V
         ...(broker === undefined ? {} : { NATS_URL: broker.cluster.url, NATS_REPLICAS: String(nodes) }),
       },
       simulatedAgent: 'always',
+      apart: !together,
       replicas: TWICE,
       signal,
       onProgress: say,

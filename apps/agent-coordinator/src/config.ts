@@ -13,7 +13,9 @@ import {
   type Environment,
 } from '@taskmaster/service-kit';
 
-export const definition = defineConfig('agent-coordinator', {
+export const SERVICE_NAME = 'agent-coordinator';
+
+export const definition = defineConfig(SERVICE_NAME, {
   NATS_URL: urls({
     default: 'nats://127.0.0.1:4222',
     protocols: ['nats', 'tls', 'ws', 'wss'],

@@ -101,6 +101,7 @@ function addPlatform(program: Command, around: Surroundings, run: Run): void {
     )
     .option('--watch', 'restart services when their compiled code changes')
     .option('--simulated', 'run the simulated agent also when a real one is configured')
+    .option('--apart', 'run every service as a process of its own, as in a cluster')
     .addHelpText('after', examples('up', 'up --port 8080 --data ~/taskmaster'))
     .action(run((options) => up(options, around)));
   program

@@ -1,4 +1,4 @@
-import type { CommandAnswer, CommandEnvelope } from './commands.js';
+import type { CommandAnswer, CommandEnvelope, CommandReply, CommandRequest } from './commands.js';
 import type { Notice } from './notices.js';
 import type { AnswerOf, QueryOf, QueryType } from './queries.js';
 
@@ -16,7 +16,13 @@ export class StateUnavailable extends Fault {
   readonly retryable = true;
 }
 
-/** The door to state-service. Commands that arise while requests are in flight travel together. */
+/** Where commands are decided, whichever way they come. */
+export interface CommandDoor {
+  /** Never rejects: what could not be decided is answered `fault`. */
+  handle(request: CommandRequest): Promise<CommandReply>;
+}
+
+/** The way to state-service. Commands that arise while requests are in flight travel together. */
 export interface CommandSender {
   /** Asks until answered or `deadlineMs` (default 30 000) has passed. @throws StateUnavailable */
   send(envelope: CommandEnvelope, options?: { readonly deadlineMs?: number }): Promise<CommandAnswer>;

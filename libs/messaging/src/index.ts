@@ -2,6 +2,7 @@ export { brokerHealth, connectBroker, onReconnect, type BrokerHealth } from './b
 export { NatsCommandSender, type OwnWork } from './command-sender.js';
 export { LogRegressed, TopologyDiffers, WorkStreamLost } from './faults.js';
 export { FeedPublisher, followFeed, type CommittedText } from './feed.js';
+export { LocalCommandSender } from './local-command-sender.js';
 export { DELIVERIES_DEFAULT_MAX, NatsStrategy, NOTICES_CONCURRENT_DEFAULT, type NatsStrategyOptions } from './nats-strategy.js';
 export { NatsQueryAsker } from './query-asker.js';
 export { RethrowFilter } from './rethrow-filter.js';

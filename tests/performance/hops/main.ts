@@ -15,7 +15,7 @@ import { profilingVariables, ServiceProfiles } from './service-profiles.js';
 import { STATEMENT_SETTINGS, StatementTimes } from './statement-times.js';
 
 const RATE_LIMIT_OFF = '100000000';
-const SERVICES = ['state-service', 'agent-coordinator', 'gateway', 'nlp-service'] as const;
+const SERVICES = ['engine', 'gateway', 'nlp-service'] as const;
 /** The operating system counts CPU in hundredths of a second. */
 const ONE_AT_A_TIME_MIN = 100;
 const SHAPE = { shape: 'diamond', steps: 5 } as const;

@@ -9,6 +9,7 @@ export interface UpOptions {
   readonly port?: number;
   readonly watch?: boolean;
   readonly simulated?: boolean;
+  readonly apart?: boolean;
 }
 
 /** Said at once after Ctrl-C, on a line of its own: the terminal has echoed it. */
@@ -25,6 +26,7 @@ export async function up(options: UpOptions, around: Surroundings): Promise<Exit
       data: options.data,
       port: options.port,
       watch: options.watch,
+      apart: options.apart,
       signal: interruption.signal,
       simulatedAgent: options.simulated === true ? 'always' : 'auto',
       onProgress: (message) => {

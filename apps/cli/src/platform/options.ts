@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isRoot } from '@taskmaster/provision';
 import { PlatformFault } from './platform-fault.js';
-import type { ServiceName } from './services.js';
+import type { ProgramName } from './services.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -16,10 +16,12 @@ export interface PlatformOptions {
   readonly port?: number | undefined;
   /** `auto`: only when no real agent is configured. */
   readonly simulatedAgent?: 'auto' | 'always' | 'never' | undefined;
-  /** How many processes of a service to run; default 1. Further gateways listen on free ports; the simulated agent is always one. */
-  readonly replicas?: Partial<Readonly<Record<ServiceName, number>>> | undefined;
-  /** Further variables of a service; they win. */
-  readonly variables?: Partial<Readonly<Record<ServiceName, Readonly<Record<string, string>>>>> | undefined;
+  /** Every service as a process of its own, as in a cluster; else state-service and agent-coordinator are one, the engine. */
+  readonly apart?: boolean | undefined;
+  /** How many processes of a program to run; default 1. Further gateways listen on free ports; the simulated agent is always one. */
+  readonly replicas?: Partial<Readonly<Record<ProgramName, number>>> | undefined;
+  /** Further variables of a program; they win. */
+  readonly variables?: Partial<Readonly<Record<ProgramName, Readonly<Record<string, string>>>>> | undefined;
   /** Restart services when their compiled code changes. */
   readonly watch?: boolean | undefined;
   /** Told what happens, in words for people. */

@@ -53,6 +53,13 @@ describe('what a service sees of the environment', () => {
   });
 });
 
+describe('what the engine sees of the environment', () => {
+  it('is what its two services see, and nothing else', () => {
+    const env = { DATABASE_READ_URL: 'a', GITHUB_TOKEN: 'b', ANTHROPIC_API_KEY: 'c', JWT_SECRET: 'd' };
+    expect(visibleTo('engine', env)).toEqual({ DATABASE_READ_URL: 'a', GITHUB_TOKEN: 'b' });
+  });
+});
+
 describe('whether a real agent is named', () => {
   it('asks for a value, not for a variable', () => {
     expect(namesRealAgent({ AGENTAPI_URL: '' })).toBe(false);

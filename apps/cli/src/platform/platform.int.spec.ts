@@ -55,7 +55,7 @@ const named = (platform: Platform, name: string): PlatformProcess => {
 const bodyOf = async (address: string): Promise<string> => (await fetch(address)).text();
 
 const firstAgent = async (): Promise<string> =>
-  (await standIn.environmentOf('agent-coordinator'))['SIMULATED_AGENT_URLS']?.split(',')[0] ?? 'no agent';
+  (await standIn.environmentOf('engine'))['SIMULATED_AGENT_URLS']?.split(',')[0] ?? 'no agent';
 
 /** The processes whose command line names this test's directory: servers, services and whatever they start. */
 async function runningHere(): Promise<readonly string[]> {
@@ -86,18 +86,24 @@ async function drive(
 }
 
 describe('starting and stopping', () => {
-  it('starts the servers and the services, and stops them in their order', async () => {
-    const platform = await up();
+  it.each([
+    { apart: false, processes: ['engine', 'gateway', 'nlp-service', 'simulated-agent'], last: ['engine', 'simulated-agent'] },
+    {
+      apart: true,
+      processes: ['agent-coordinator', 'gateway', 'nlp-service', 'simulated-agent', 'state-service'],
+      last: ['simulated-agent', 'state-service'],
+    },
+  ])('starts the servers and $processes, and stops them in their order', async ({ apart, processes, last }) => {
+    const platform = await up({ apart });
     expect(await bodyOf(platform.address)).toBe('gateway');
-    expect(platform.processes().map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['Postgres', 'NATS', 'state-service', 'nlp-service', 'agent-coordinator', 'gateway', 'simulated-agent']),
-    );
+    const running = platform.processes().map(({ name }) => name);
+    expect(running.sort()).toEqual(['NATS', 'Postgres', ...processes]);
     await platform.stop();
     expect(await platform.ended).toEqual({ kind: 'stopped' });
     const ends = await standIn.ends();
     expect(ends[0]).toBe('gateway asked');
-    expect(ends.at(-1)).toBe('state-service asked');
-    expect([ends.length, await runningHere()]).toEqual([5, []]);
+    expect(ends.slice(-2).sort()).toEqual(last.map((name) => `${name} asked`));
+    expect([ends.length, await runningHere()]).toEqual([processes.length, []]);
   });
 
   it('goes on with the same database, broker and key the next time', async () => {
@@ -109,42 +115,10 @@ describe('starting and stopping', () => {
     expect(second.apiKey).toBe(first.apiKey);
     expect(await standIn.migrations()).toEqual([first.databaseUrl, first.databaseUrl]);
   });
-
-  it('gives each service its own variables only, and keeps the key to its owner', async () => {
-    const platform = await up({ env: { ANTHROPIC_API_KEY: 'a-secret', AGENTAPI_KEY: 'another', SOMETHING_ELSE: 'x', LOG_LEVEL: 'warn' } });
-    const gateway = await standIn.environmentOf('gateway');
-    expect(gateway).not.toHaveProperty('ANTHROPIC_API_KEY');
-    expect(gateway).not.toHaveProperty('DATABASE_URL');
-    expect(gateway).not.toHaveProperty('SOMETHING_ELSE');
-    expect(gateway).toMatchObject({ LOG_LEVEL: 'warn' });
-    expect(new URL(gateway['NATS_URL'] ?? '')).toMatchObject({ username: 'gateway', host: new URL(platform.natsUrl).host });
-    expect(gateway['NATS_URL']).not.toContain(new URL(platform.natsUrl).password);
-    expect(await standIn.environmentOf('nlp-service')).toMatchObject({ ANTHROPIC_API_KEY: 'a-secret', NLP_PROVIDER: 'anthropic' });
-    expect(await standIn.environmentOf('nlp-service')).not.toHaveProperty('AGENTAPI_KEY');
-    expect(await standIn.environmentOf('agent-coordinator')).not.toHaveProperty('ANTHROPIC_API_KEY');
-    const state = await standIn.environmentOf('state-service');
-    expect(new URL(state['DATABASE_URL'] ?? '')).toMatchObject({ username: 'taskmaster_state', host: new URL(platform.databaseUrl).host });
-    expect(state['DATABASE_URL']).not.toContain(new URL(platform.databaseUrl).password);
-    expect(state['BOOTSTRAP_API_KEY_HASH']).toMatch(/^[0-9a-f]{64}$/);
-    expect(Object.values(state)).not.toContain(platform.apiKey);
-    expect((await stat(platform.apiKeyFile)).mode & 0o777).toBe(0o600);
-    expect(await readFile(join(platform.data, 'platform.json'), 'utf8')).not.toContain(new URL(platform.databaseUrl).password);
-  });
-
-  it('uses the simulated agent only when no real one is named, or when asked to', async () => {
-    const real = await up({ env: { AGENTAPI_URL: 'http://127.0.0.1:1' } });
-    expect(real.simulatedAgent).toBe(false);
-    expect(await standIn.environmentOf('agent-coordinator')).toMatchObject({ AGENTAPI_URL: 'http://127.0.0.1:1' });
-    expect(await standIn.environmentOf('agent-coordinator')).not.toHaveProperty('SIMULATED_AGENT_URLS');
-    await real.stop();
-    const both = await up({ env: { AGENTAPI_URL: 'http://127.0.0.1:1' }, simulatedAgent: 'always' });
-    expect(both.simulatedAgent).toBe(true);
-    expect(await bodyOf(await firstAgent())).toBe('simulated-agent');
-  });
 });
 
 describe('keeping it running', () => {
-  it.each(['state-service', 'gateway', 'simulated-agent', 'agent-coordinator'])('starts %s again after kill -9', async (name) => {
+  it.each(['engine', 'gateway', 'simulated-agent'])('starts %s again after kill -9', async (name) => {
     const platform = await up();
     const agent = await firstAgent();
     const before = named(platform, name);
@@ -206,9 +180,9 @@ describe('what goes wrong at the start', () => {
   });
 
   it('shows the end of the log of a service that does not start, and leaves nothing running', async () => {
-    await standIn.spoil('agent-coordinator', 'broken');
+    await standIn.spoil('engine', 'broken');
     const message = await refusal();
-    expect(message).toContain('agent-coordinator ended with exit code 1');
+    expect(message).toContain('engine ended with exit code 1');
     expect(message).toContain('no luck today');
     expect(await runningHere()).toEqual([]);
   });
@@ -338,7 +312,7 @@ describe('where it keeps things', () => {
         async ({ pid }) => (await stat(`/proc/${String(pid)}`)).uid,
       ),
     );
-    expect(owners).toEqual(Array.from({ length: 7 }, () => 65_534));
+    expect(owners).toEqual(Array.from({ length: 6 }, () => 65_534));
     child.kill('SIGTERM');
     expect(await exit).toBe(0);
     expect(await runningHere()).toEqual([]);

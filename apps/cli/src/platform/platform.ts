@@ -17,6 +17,7 @@ import {
   stopPostgres,
   type ProcessIdentity,
 } from '@taskmaster/provision';
+import { interpreterOf, wantedPrograms, wantsSimulatedAgent } from './choices.js';
 import { watchRoom } from './disk-room.js';
 import { rotateLog } from './log-file.js';
 import { migrateDatabase } from './migration.js';
@@ -26,7 +27,7 @@ import { simulatedAgentVariables, variablesOf, workspacesDirectory } from './ser
 import { useNats, usePostgres, type UsedBroker, type UsedServer } from './servers.js';
 import type { Platform, PlatformEnd, PlatformProcess } from './running-platform.js';
 import { programOf } from './program.js';
-import { SERVICE_NAMES, mainFileOf, migrationFileOf, namesRealAgent, visibleTo, type ServiceName } from './services.js';
+import { mainFileOf, migrationFileOf, servicesOf, visibleTo, type ProgramName, type ServiceName } from './services.js';
 import { endLeftServices, readRecord, writeRecord } from './state-file.js';
 import { superviseService, type SupervisedService, type Supervision } from './supervised-service.js';
 import { watchCode } from './watch.js';
@@ -96,28 +97,19 @@ class PlatformBuilder {
     this.port = await this.givenPort();
     const apiKeyFile = join(this.data, 'api-key');
     const apiKey = await ensureSecret(apiKeyFile);
-    await this.startServers();
-    await this.startServices(createHash('sha256').update(apiKey).digest('hex'));
+    const agentPorts = this.startSimulatedAgent();
+    await this.all([this.startServers(), agentPorts]);
+    await this.startServices(createHash('sha256').update(apiKey).digest('hex'), await agentPorts);
     this.signal.throwIfAborted();
     this.keepWatch();
     return this.describe(apiKey, apiKeyFile);
   }
 
   private refuseUnbuilt(): void {
-    const files = [...this.wanted().map((service) => mainFileOf(this.home, service)), migrationFileOf(this.home)];
+    const files = [...wantedPrograms(this.options).map((program) => mainFileOf(this.home, program)), migrationFileOf(this.home)];
     const missing = files.filter((file) => !existsSync(file));
     if (missing.length === 0) return;
     throw new PlatformFault('not-built', `The services are not built (${missing[0] ?? ''} is missing).`, 'run `npm run build`.');
-  }
-
-  private wanted(): readonly ServiceName[] {
-    return SERVICE_NAMES.filter((name) => name !== 'simulated-agent' || this.wantsSimulatedAgent());
-  }
-
-  private wantsSimulatedAgent(): boolean {
-    const choice = this.options.simulatedAgent ?? 'auto';
-    if (choice !== 'auto') return choice === 'always';
-    return !namesRealAgent(this.options.env) && !this.options.env['SIMULATED_AGENT_URLS'];
   }
 
   private async openData(): Promise<void> {
@@ -184,60 +176,55 @@ class PlatformBuilder {
     await this.all([postgres, nats]);
   }
 
-  /** The state-service makes what the others look for; the simulated agent's addresses are an input of the coordinator. */
-  private async startServices(apiKeyHash: string): Promise<void> {
+  /** What decides makes what the others look for, so it starts before them. */
+  private async startServices(apiKeyHash: string, agentPorts: readonly number[]): Promise<void> {
     this.say('starting the services');
-    const { env } = this.options;
-    const natsUrlFor = (service: ServiceName): string => this.nats?.urlFor(service) ?? '';
     const inputs = {
-      env,
+      env: this.options.env,
       databaseUrl: this.serviceDatabaseUrl,
-      natsUrlFor,
+      natsUrlFor: (service: ServiceName): string => this.nats?.urlFor(service) ?? '',
       apiKeyHash,
       data: this.data,
       port: 0,
-      interpreter: this.interpreter(),
+      interpreter: interpreterOf(this.options.env),
+      agentPorts,
     };
-    const agentVariables = this.wantsSimulatedAgent()
-      ? await simulatedAgentVariables(env, this.options.variables?.['simulated-agent'])
-      : undefined;
-    await this.all([
-      ...this.replicasOf('state-service', variablesOf('state-service', inputs)),
-      ...(agentVariables === undefined ? [] : this.replicasOf('simulated-agent', agentVariables)),
-    ]);
-    const agentPorts = this.services.find(({ name }) => name === 'simulated-agent')?.ports ?? [];
+    const wanted = wantedPrograms(this.options);
+    const start = (...programs: readonly Exclude<ProgramName, 'gateway' | 'simulated-agent'>[]): readonly Promise<void>[] =>
+      programs.filter((program) => wanted.includes(program)).flatMap((program) => this.replicasOf(program, variablesOf(program, inputs)));
+    await this.all(start('engine', 'state-service'));
     await this.settlePort();
     this.morePorts = await freePorts(this.countOf('gateway') - 1);
-    const later = (['nlp-service', 'agent-coordinator'] as const).flatMap((service) =>
-      this.replicasOf(service, variablesOf(service, { ...inputs, agentPorts })),
-    );
     const gateways = [this.port, ...this.morePorts].map((port, index) =>
-      this.startService('gateway', index, variablesOf('gateway', { ...inputs, port })),
+      this.startProgram('gateway', index, variablesOf('gateway', { ...inputs, port })),
     );
-    await this.all([...later, ...gateways]);
+    await this.all([...start('nlp-service', 'agent-coordinator'), ...gateways]);
   }
 
-  private interpreter(): string {
-    const { env } = this.options;
-    return env['NLP_PROVIDER'] ?? (env['ANTHROPIC_API_KEY'] ? 'anthropic' : 'offline');
+  /** The simulated agent's addresses are an input of whoever drives agents. @returns its ports; none when it is not wanted */
+  private async startSimulatedAgent(): Promise<readonly number[]> {
+    if (!wantsSimulatedAgent(this.options)) return [];
+    const variables = await simulatedAgentVariables(this.options.env, this.options.variables?.['simulated-agent']);
+    await this.startProgram('simulated-agent', 0, variables);
+    return this.services.find(({ program }) => program === 'simulated-agent')?.ports ?? [];
   }
 
-  private replicasOf(service: ServiceName, env: Readonly<Record<string, string>>): Promise<void>[] {
-    return Array.from({ length: this.countOf(service) }, (_, index) => this.startService(service, index, env));
+  private replicasOf(program: ProgramName, env: Readonly<Record<string, string>>): Promise<void>[] {
+    return Array.from({ length: this.countOf(program) }, (_, index) => this.startProgram(program, index, env));
   }
 
-  private countOf(service: ServiceName): number {
-    return service === 'simulated-agent' ? 1 : (this.options.replicas?.[service] ?? 1);
+  private countOf(program: ProgramName): number {
+    return this.options.replicas?.[program] ?? 1;
   }
 
-  private async startService(service: ServiceName, index: number, env: Readonly<Record<string, string>>): Promise<void> {
-    const name = index === 0 ? service : `${service}-${String(index + 1)}`;
+  private async startProgram(program: ProgramName, index: number, env: Readonly<Record<string, string>>): Promise<void> {
+    const name = index === 0 ? program : `${program}-${String(index + 1)}`;
     const started = await superviseService(
       {
-        service,
+        program,
         name,
-        mainFile: this.options.watch === true ? mainFileOf(this.home, service) : await programOf(this.home, service),
-        env: { ...visibleTo(service, this.options.env), ...env, ...this.options.variables?.[service] },
+        mainFile: this.options.watch === true ? mainFileOf(this.home, program) : await programOf(this.home, program),
+        env: { ...visibleTo(program, this.options.env), ...env, ...this.options.variables?.[program] },
         workingDirectory: this.data,
         logFile: join(this.logs, `${name}.log`),
         signal: this.signal,
@@ -285,7 +272,7 @@ class PlatformBuilder {
     if (this.options.watch === true) {
       this.stopWatching = watchCode(this.home, (changed) => {
         this.say(`new code: restarting ${changed.join(', ')}`);
-        const affected = this.services.filter(({ name }) => changed.some((service) => name.startsWith(service)));
+        const affected = this.services.filter(({ program }) => [program, ...servicesOf(program)].some((code) => changed.includes(code)));
         void Promise.allSettled(affected.map((service) => service.restart()));
       });
     }
@@ -316,10 +303,10 @@ class PlatformBuilder {
     clearInterval(this.logTimer);
     this.stopWatchingRoom?.();
     await Promise.all(this.pending);
-    const named = (...names: readonly ServiceName[]) => this.services.filter(({ name }) => names.some((prefix) => name.startsWith(prefix)));
-    await stopEach(named('gateway'));
-    await stopEach(named('nlp-service', 'agent-coordinator', 'simulated-agent'));
-    await stopEach(named('state-service'));
+    const running = (...programs: readonly ProgramName[]) => this.services.filter(({ program }) => programs.includes(program));
+    await stopEach(running('gateway'));
+    await stopEach(running('nlp-service', 'agent-coordinator'));
+    await stopEach(running('state-service', 'engine', 'simulated-agent'));
     await stopEach([this.nats?.supervised, this.postgres?.supervised].filter((server) => server !== undefined));
     await this.stopLeftServers();
     await this.recording;
@@ -375,8 +362,8 @@ class PlatformBuilder {
       logs: this.logs,
       databaseUrl: this.postgres?.url ?? '',
       natsUrl: this.nats?.url ?? '',
-      simulatedAgent: this.wantsSimulatedAgent(),
-      interpreter: this.interpreter(),
+      simulatedAgent: wantsSimulatedAgent(this.options),
+      interpreter: interpreterOf(this.options.env),
       startedInMs: Math.round(performance.now() - this.began),
       processes: () => this.processes(),
       ended: this.ended,

@@ -1,17 +1,17 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { mainFileOf, type ServiceName } from './services.js';
+import { mainFileOf, type ProgramName } from './services.js';
 
 /** What a bundle was made of: paths from where it lies, and each file's time and size. */
 type MadeOf = Readonly<Record<string, string>>;
 
 /**
- * The file to start a service from: its bundle, which starts sooner, when that was made of the build that lies there,
+ * The file to start a program from: its bundle, which starts sooner, when that was made of the build that lies there,
  * else the build itself. A build that is newer than its bundle is never run from the old one.
  */
-export async function programOf(home: string, service: ServiceName): Promise<string> {
-  const bundle = join(home, 'apps', service, 'dist', 'bundle');
-  return (await isCurrent(bundle)) ? join(bundle, 'main.js') : mainFileOf(home, service);
+export async function programOf(home: string, program: ProgramName): Promise<string> {
+  const bundle = join(home, 'apps', program, 'dist', 'bundle');
+  return (await isCurrent(bundle)) ? join(bundle, 'main.js') : mainFileOf(home, program);
 }
 
 async function isCurrent(bundle: string): Promise<boolean> {

@@ -25,10 +25,10 @@ describe('several processes of a service', () => {
     standIn = await makeStandIn();
     const { data, home } = standIn;
     const env = { PATH: '/usr/local/bin:/usr/bin:/bin', GATEWAY_PORT: '0' };
-    const running = (platform = await startPlatform({ data, home, env, replicas: { 'state-service': 2, gateway: 2 } }));
+    const running = (platform = await startPlatform({ data, home, env, replicas: { engine: 2, gateway: 2 } }));
     const pidOf = (name: string): number => running.processes().find((entry) => entry.name === name)?.pid ?? 0;
-    expect(pidOf('state-service-2')).toBeGreaterThan(0);
-    expect(pidOf('state-service-2')).not.toBe(pidOf('state-service'));
+    expect(pidOf('engine-2')).toBeGreaterThan(0);
+    expect(pidOf('engine-2')).not.toBe(pidOf('engine'));
     const [first, second] = running.addresses;
     expect(first).toBe(running.address);
     expect(second).not.toBe(first);

@@ -2,11 +2,11 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { identify, signalProcess, stopProcess, type ProcessIdentity } from '@taskmaster/provision';
 import { openLog, tailOfLog } from './log-file.js';
 import { PlatformFault } from './platform-fault.js';
-import type { ServiceName } from './services.js';
+import type { ProgramName } from './services.js';
 
 export interface ServiceLaunch {
-  readonly service: ServiceName;
-  /** The service's name, with a number when there are several. */
+  readonly program: ProgramName;
+  /** The program's name, with a number when there are several. */
   readonly name: string;
   readonly mainFile: string;
   readonly env: Readonly<Record<string, string>>;
@@ -34,7 +34,8 @@ const KILL_MS_MAX = 5_000;
  * Young generations, in MiB. Who holds what is under way copies all of it at every collection of a small one;
  * the others only pay for a large one with memory.
  */
-const YOUNG_MIB: Readonly<Record<ServiceName, number>> = {
+const YOUNG_MIB: Readonly<Record<ProgramName, number>> = {
+  engine: 24,
   gateway: 8,
   'state-service': 24,
   'nlp-service': 4,
@@ -43,8 +44,8 @@ const YOUNG_MIB: Readonly<Record<ServiceName, number>> = {
 };
 
 /** Our heaps are small: threads that help to collect them cost more wake-ups than they save, and growing fourfold first is only memory. */
-export const nodeFlagsOf = (service: ServiceName): readonly string[] => [
-  `--max-semi-space-size=${String(YOUNG_MIB[service])}`,
+export const nodeFlagsOf = (program: ProgramName): readonly string[] => [
+  `--max-semi-space-size=${String(YOUNG_MIB[program])}`,
   '--single-threaded-gc',
   '--heap-growing-percent=80',
 ];
@@ -55,7 +56,7 @@ export async function launchService(launch: ServiceLaunch): Promise<ServiceProce
   const log = await openLog(launch.logFile);
   let child: ChildProcess;
   try {
-    child = spawn(process.execPath, [...nodeFlagsOf(launch.service), launch.mainFile], {
+    child = spawn(process.execPath, [...nodeFlagsOf(launch.program), launch.mainFile], {
       cwd: launch.workingDirectory,
       env: launch.env,
       // Detached: Ctrl-C reaches the whole foreground group, and we stop the services in their order.

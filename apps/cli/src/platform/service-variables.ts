@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { freePorts } from '@taskmaster/provision';
-import type { ServiceName } from './services.js';
+import type { ProgramName, ServiceName } from './services.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -18,10 +18,14 @@ export interface VariableInputs {
   readonly agentPorts?: readonly number[];
 }
 
-/** The variables that the platform sets for a service; the database's address, for one, goes to the state-service only. */
-export function variablesOf(service: Exclude<ServiceName, 'simulated-agent'>, inputs: VariableInputs): Readonly<Record<string, string>> {
-  const NATS_URL = inputs.natsUrlFor(service);
-  switch (service) {
+/** The variables that the platform sets for a program; the database's address, for one, goes to the state-service only. */
+export function variablesOf(program: Exclude<ProgramName, 'simulated-agent'>, inputs: VariableInputs): Readonly<Record<string, string>> {
+  if (program === 'engine') {
+    const { NATS_URL: COORDINATOR_NATS_URL = '', ...coordinator } = variablesOf('agent-coordinator', inputs);
+    return { ...coordinator, COORDINATOR_NATS_URL, ...variablesOf('state-service', inputs) };
+  }
+  const NATS_URL = inputs.natsUrlFor(program);
+  switch (program) {
     case 'state-service':
       return { NATS_URL, DATABASE_URL: inputs.databaseUrl, BOOTSTRAP_API_KEY_HASH: inputs.apiKeyHash };
     case 'nlp-service':

@@ -3,6 +3,16 @@ import { join } from 'node:path';
 export const SERVICE_NAMES = ['state-service', 'nlp-service', 'agent-coordinator', 'gateway', 'simulated-agent'] as const;
 export type ServiceName = (typeof SERVICE_NAMES)[number];
 
+/** What runs as a process: a service, or the engine, which is two of them (docs/decisions/0029-one-process-decides-and-does.md). */
+export const PROGRAM_NAMES = ['engine', ...SERVICE_NAMES] as const;
+export type ProgramName = (typeof PROGRAM_NAMES)[number];
+
+/** What runs on one machine, unless every service is to be a process of its own. */
+export const PROGRAMS_TOGETHER: readonly ProgramName[] = ['engine', 'nlp-service', 'gateway', 'simulated-agent'];
+
+export const servicesOf = (program: ProgramName): readonly ServiceName[] =>
+  program === 'engine' ? ['state-service', 'agent-coordinator'] : [program];
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What every process needs to run at all; none of it is a secret. */
@@ -45,9 +55,9 @@ function namesFor(service: ServiceName, env: Environment): readonly string[] {
   return [...OWN_VARIABLES[service], ...(forCommands ?? COMMAND_VARIABLES)];
 }
 
-/** The variables of the command's environment that this service may see. */
-export function visibleTo(service: ServiceName, env: Environment): Record<string, string> {
-  const patterns = [...COMMON_VARIABLES, ...namesFor(service, env)];
+/** The variables of the command's environment that this process may see. */
+export function visibleTo(program: ProgramName, env: Environment): Record<string, string> {
+  const patterns = [...COMMON_VARIABLES, ...servicesOf(program).flatMap((service) => namesFor(service, env))];
   const isVisible = (name: string): boolean =>
     patterns.some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern));
   return Object.fromEntries(
@@ -55,7 +65,7 @@ export function visibleTo(service: ServiceName, env: Environment): Record<string
   );
 }
 
-export const mainFileOf = (home: string, service: ServiceName): string => join(home, 'apps', service, 'dist', 'main.js');
+export const mainFileOf = (home: string, program: ProgramName): string => join(home, 'apps', program, 'dist', 'main.js');
 export const migrationFileOf = (home: string): string => join(home, 'apps', 'state-service', 'dist', 'migrate.js');
 
 /** Whether the environment names an agent that is not ours. */

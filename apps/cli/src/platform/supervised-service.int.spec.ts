@@ -27,7 +27,7 @@ async function supervise(serverRestarts: () => number): Promise<{ readonly fault
   const faults: PlatformFault[] = [];
   service = await superviseService(
     {
-      service: 'state-service',
+      program: 'state-service',
       name: 'state-service',
       mainFile: join(place, 'main.js'),
       env: { PATH: '/usr/local/bin:/usr/bin:/bin' },

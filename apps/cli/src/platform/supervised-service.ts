@@ -3,8 +3,10 @@ import type { ProcessIdentity } from '@taskmaster/provision';
 import { tailOfLog } from './log-file.js';
 import { PlatformFault } from './platform-fault.js';
 import { indent, launchService, type ServiceLaunch, type ServiceProcess } from './service-process.js';
+import type { ProgramName } from './services.js';
 
 export interface SupervisedService {
+  readonly program: ProgramName;
   readonly name: string;
   readonly identity: ProcessIdentity | undefined;
   readonly ports: readonly number[];
@@ -39,6 +41,7 @@ export async function superviseService(launch: ServiceLaunch, supervision: Super
 }
 
 class ServiceSupervisor implements SupervisedService {
+  readonly program: ProgramName;
   readonly name: string;
   readonly ports: readonly number[];
   restarts = 0;
@@ -56,6 +59,7 @@ class ServiceSupervisor implements SupervisedService {
   ) {
     this.current = first;
     this.ports = first.ports;
+    this.program = launch.program;
     this.name = launch.name;
     this.watching = this.watch(first);
   }

@@ -1,16 +1,16 @@
 import { existsSync, watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
-import { SERVICE_NAMES, type ServiceName } from './services.js';
+import { PROGRAM_NAMES, type ProgramName } from './services.js';
 
 /** A build writes many files; one restart is enough. */
 const QUIET_MS = 400;
 
-/** Tells which services have new code, once a build has come to rest. @returns a function that ends it */
-export function watchCode(home: string, onChange: (services: readonly ServiceName[]) => void): () => void {
-  const changed = new Set<ServiceName>();
+/** Tells which programs have new code of their own, once a build has come to rest. @returns a function that ends it */
+export function watchCode(home: string, onChange: (programs: readonly ProgramName[]) => void): () => void {
+  const changed = new Set<ProgramName>();
   let timer: NodeJS.Timeout | undefined;
-  const note = (services: readonly ServiceName[]): void => {
-    for (const service of services) changed.add(service);
+  const note = (programs: readonly ProgramName[]): void => {
+    for (const program of programs) changed.add(program);
     clearTimeout(timer);
     timer = setTimeout(() => {
       const names = [...changed];
@@ -19,17 +19,17 @@ export function watchCode(home: string, onChange: (services: readonly ServiceNam
     }, QUIET_MS);
   };
   const watchers: FSWatcher[] = [];
-  const observe = (directory: string, services: readonly ServiceName[]): void => {
+  const observe = (directory: string, programs: readonly ProgramName[]): void => {
     if (!existsSync(directory)) return;
     const isCode = (file: string | null): boolean => file !== null && file.endsWith('.js') && !file.includes('node_modules');
     watchers.push(
       watch(directory, { recursive: true }, (_event, file) => {
-        if (isCode(file)) note(services);
+        if (isCode(file)) note(programs);
       }),
     );
   };
-  for (const service of SERVICE_NAMES) observe(join(home, 'apps', service, 'dist'), [service]);
-  observe(join(home, 'libs'), SERVICE_NAMES);
+  for (const program of PROGRAM_NAMES) observe(join(home, 'apps', program, 'dist'), [program]);
+  observe(join(home, 'libs'), PROGRAM_NAMES);
   return () => {
     clearTimeout(timer);
     for (const watcher of watchers) watcher.close();

@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SERVICE_NAMES, type ServiceName } from '../services.js';
+import { PROGRAM_NAMES, type ProgramName } from '../services.js';
 
 /** What each stand-in does: say that it is ready, note its environment and its end, obey SIGTERM and the loss of its supervisor. */
 const PROGRAM = `
@@ -31,13 +31,13 @@ appendFileSync(NOTES + '/migrations', process.env.DATABASE_URL + '\\n');
 export interface StandIn {
   readonly home: string;
   readonly data: string;
-  environmentOf(service: ServiceName): Promise<Record<string, string>>;
+  environmentOf(service: ProgramName): Promise<Record<string, string>>;
   /** Which stand-ins ended, in order, and why. */
   ends(): Promise<readonly string[]>;
   migrations(): Promise<readonly string[]>;
   /** Makes a stand-in fail from now on: `broken` exits at once, `slow` never becomes ready. */
-  spoil(what: ServiceName | 'migration', how: 'broken' | 'slow'): Promise<void>;
-  repair(what: ServiceName | 'migration', how: 'broken' | 'slow'): Promise<void>;
+  spoil(what: ProgramName | 'migration', how: 'broken' | 'slow'): Promise<void>;
+  repair(what: ProgramName | 'migration', how: 'broken' | 'slow'): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -53,7 +53,7 @@ export async function makeStandIn(parent = tmpdir()): Promise<StandIn> {
   await writeFile(join(home, 'package.json'), '{"type":"module"}');
   const fill = (program: string, service: string): string =>
     program.replaceAll('NOTES', JSON.stringify(notes)).replaceAll('SERVICE', JSON.stringify(service));
-  for (const service of SERVICE_NAMES) {
+  for (const service of PROGRAM_NAMES) {
     await mkdir(join(home, 'apps', service, 'dist'), { recursive: true });
     await writeFile(join(home, 'apps', service, 'dist', 'main.js'), fill(PROGRAM, service));
   }
