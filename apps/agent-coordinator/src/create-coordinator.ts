@@ -31,6 +31,8 @@ export interface RunningCoordinator {
   readonly coordinator: Coordinator;
   /** Takes up what an earlier life left, then registers agents. Call before notices are consumed. */
   begin(): Promise<void>;
+  /** Looks whether its agents can be reached, and goes on looking: one that cannot keeps others from no work. */
+  watch(): Promise<void>;
   /** Records a notice that fails every time as a failed step. */
   failPoison(notice: Notice, error: unknown): Promise<void>;
   readonly draining: () => boolean;
@@ -60,8 +62,9 @@ export async function createCoordinator(config: CoordinatorConfig, world: World)
     begin: async () => {
       const found = await recoverSessions(coordinator, (held) => resume(coordinator, held));
       if (found.resumed + found.cleaned > 0) logger.info(found, 'took up what was left');
-      await registry.start(configuredAgents(addressesOf(config)));
+      await registry.register(configuredAgents(addressesOf(config)));
     },
+    watch: () => registry.watch(),
     failPoison: async (notice, error) => {
       onFault('a notice failed again and again', error);
       const failure = errorOf(error);

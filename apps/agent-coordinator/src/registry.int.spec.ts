@@ -25,8 +25,9 @@ describe('the registry of agents', () => {
       60_000,
     );
     const agents = configuredAgents({ simulated: ['http://127.0.0.1:1'], claudeCode: 'http://127.0.0.1:2' });
-    await registry.start(agents);
-    await registry.start(agents);
+    await registry.register(agents);
+    await registry.register(agents);
+    await registry.watch();
     await registry.close();
     const { items } = await state.ask('ListAgents', { tenantId: DEFAULT_TENANT });
     expect(items.map(({ id, available, profile }) => [id, available, profile.simulated, profile.name])).toEqual([
@@ -47,7 +48,8 @@ describe('the registry of agents', () => {
       'spec',
       60_000,
     );
-    await registry.start(configuredAgents({ simulated: [], agentapi: 'http://127.0.0.1:3' }));
+    await registry.register(configuredAgents({ simulated: [], agentapi: 'http://127.0.0.1:3' }));
+    await registry.watch();
     up = false;
     await registry.look();
     await registry.look();

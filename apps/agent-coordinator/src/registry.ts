@@ -97,9 +97,12 @@ export class AgentRegistry {
     private readonly intervalMs: number,
   ) {}
 
-  /** Registers, looks once, and goes on looking. */
-  async start(agents: readonly ConfiguredAgent[]): Promise<void> {
+  async register(agents: readonly ConfiguredAgent[]): Promise<void> {
     for (const { id, profile } of agents) await this.tell(id, { type: 'RegisterAgent', data: { profile } });
+  }
+
+  /** Looks once, and goes on looking. */
+  async watch(): Promise<void> {
     await this.look();
     this.schedule();
   }

@@ -48,6 +48,7 @@ export async function connectCoordinator(
     begin: async () => {
       await running.begin();
       await app.listen();
+      await running.watch();
     },
     closers: [
       { name: 'attempts', close: running.drain },

@@ -21,9 +21,12 @@ import { COMMAND_SENDER, QUERY_ASKER } from './tokens.js';
 
 /** The longest `Prefer: wait`. */
 export const WAIT_SECONDS_MAX = 60;
-/** The first look without a hint of the feed; then twice as long each time, up to the second. */
-const POLL_FIRST_MS = 2_000;
-const POLL_MAX_MS = 5_000;
+/**
+ * The first look without a hint of the feed, then twice as long each time, up to the cap. A hint is lost when the state-service dies between
+ * a commit and telling of it: its client waits no longer than for the others of that death.
+ */
+const POLL_FIRST_MS = 1_000;
+const POLL_MS_MAX = 5_000;
 const KEY_PATTERN = /^[\x21-\x7e]{1,255}$/;
 
 /** What became of a request to run a workflow: `finished` is set when it ended while somebody waited. */
@@ -122,7 +125,7 @@ export class Executions {
       const view = await this.look(wait, Math.min(pause, left));
       if (view?.endedAt !== undefined) return view;
       if (this.room.closed || performance.now() >= deadline) return null;
-      pause = pause === 0 ? POLL_FIRST_MS : Math.min(POLL_MAX_MS, pause * 2);
+      pause = pause === 0 ? POLL_FIRST_MS : Math.min(POLL_MS_MAX, pause * 2);
     }
   }
 

@@ -1,7 +1,7 @@
 import {
   EVENT_DATA_BYTES_MAX,
+  exceedsBytes,
   schemaVersionOf,
-  utf8Bytes,
   type CommandAnswer,
   type CommandEnvelope,
   type DomainEvent,
@@ -151,7 +151,7 @@ function record(
   let { state, version } = folding;
   for (const { type, data } of decided.events) {
     const dataText = JSON.stringify(data);
-    if (utf8Bytes(dataText) > EVENT_DATA_BYTES_MAX) {
+    if (exceedsBytes(dataText, EVENT_DATA_BYTES_MAX)) {
       return { outcome: 'rejected', code: 'event-too-large', detail: `${type} would hold more than ${String(EVENT_DATA_BYTES_MAX)} bytes` };
     }
     version += 1;

@@ -24,6 +24,7 @@ import {
   type StoredEvent,
 } from '@taskmaster/event-log';
 import { metricsOf, stepContextOf, upcast, viewOfWorkflow, type Workflow } from '@taskmaster/workflow';
+import { readAgents } from './agent-list.js';
 import type { Entry } from './entry.js';
 import type { Lists } from './lists.js';
 import { pageSizeOf } from './page-size.js';
@@ -88,7 +89,7 @@ export class QueryAnswers {
   }
 
   async listAgents({ tenantId }: QueryOf<'ListAgents'>): Promise<AnswerOf<'ListAgents'>> {
-    return { items: await (await this.options.lists.opened()).listAgents(tenantId) };
+    return { items: await readAgents(this.options.pools, tenantId) };
   }
 
   /** Looked up before the tenant is known, so under the service role. */

@@ -1,4 +1,4 @@
-import type { AgentProfile, AgentView, AgentId, StepStatus, TenantId, WorkflowStatus, WorkflowSummary } from '@taskmaster/contracts';
+import type { TenantId, WorkflowStatus, WorkflowSummary } from '@taskmaster/contracts';
 import { instantOf, READER_ROLE } from '@taskmaster/event-log';
 import { DataSource, EntitySchema, type EntityManager } from 'typeorm';
 import { pageSizeOf } from './page-size.js';
@@ -22,15 +22,6 @@ interface WorkflowRecord {
   reason: string;
 }
 
-interface AgentRecord {
-  stream: string;
-  tenantId: string;
-  id: string;
-  profile: AgentProfile;
-  available: boolean;
-  detail: string;
-}
-
 const workflows = new EntitySchema<WorkflowRecord>({
   name: 'workflow',
   columns: {
@@ -50,18 +41,6 @@ const workflows = new EntitySchema<WorkflowRecord>({
     endedAt: { type: 'timestamptz', name: 'ended_at', nullable: true },
     outcome: { type: 'text', nullable: true },
     reason: { type: 'text' },
-  },
-});
-
-const agents = new EntitySchema<AgentRecord>({
-  name: 'agent',
-  columns: {
-    stream: { type: 'text', primary: true },
-    tenantId: { type: 'text', name: 'tenant_id' },
-    id: { type: 'text' },
-    profile: { type: 'json' },
-    available: { type: 'boolean' },
-    detail: { type: 'text' },
   },
 });
 
@@ -97,7 +76,7 @@ export class ReadModels {
     const source = new DataSource({
       type: 'postgres',
       url: options.url,
-      entities: [workflows, agents],
+      entities: [workflows],
       poolSize: options.connections,
       poolErrorHandler: options.onError,
       logging: false,
@@ -126,27 +105,6 @@ export class ReadModels {
       const last = page.at(-1);
       const items = page.map(summaryOf);
       return rows.length > size && last !== undefined ? { items, nextCursor: cursorOf(last) } : { items };
-    });
-  }
-
-  listAgents(tenantId: TenantId): Promise<readonly AgentView[]> {
-    return this.asTenant(tenantId, async (manager) => {
-      const rows = await manager.find(agents, { where: { tenantId }, order: { id: 'ASC' } });
-      const counts = await manager.query<{ agentId: string; status: StepStatus; count: number }[]>(
-        'select agent_id as "agentId", status, count(*)::integer as count from step where tenant_id = $1 and agent_id is not null group by agent_id, status',
-        [tenantId],
-      );
-      const count = (id: string, status: StepStatus): number =>
-        counts.find((row) => row.agentId === id && row.status === status)?.count ?? 0;
-      return rows.map(({ id, profile, available, detail }) => ({
-        id: id as AgentId,
-        profile,
-        available,
-        detail,
-        running: count(id, 'running'),
-        succeeded: count(id, 'succeeded'),
-        failed: count(id, 'failed'),
-      }));
     });
   }
 

@@ -29,6 +29,9 @@ export const STEP_ATTEMPTS_MAX = 50;
 /** Bytes of the output of one step that its event keeps. */
 export const STEP_OUTPUT_BYTES_MAX = 16 * 1024;
 
+/** Whether a text is of more bytes in UTF-8 than that. Counts only where its length leaves it open: a unit takes three bytes at most. */
+export const exceedsBytes = (text: string, max: number): boolean => text.length > max || (text.length * 3 > max && utf8Bytes(text) > max);
+
 /** Bytes of a text in UTF-8, without encoding it. */
 export function utf8Bytes(text: string): number {
   let bytes = 0;

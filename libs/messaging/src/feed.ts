@@ -1,4 +1,5 @@
 import {
+  exceedsBytes,
   MESSAGE_BYTES_MAX,
   SUBJECT_FEED,
   SUBJECT_FEED_ENDED,
@@ -78,7 +79,7 @@ function packTexts(texts: readonly string[]): readonly { readonly texts: string;
 
 function endedText({ stream, tenantId, view }: EndedWorkflow): string {
   const whole = JSON.stringify({ stream, tenantId, view });
-  return utf8Bytes(whole) <= ENDED_BYTES_MAX ? whole : JSON.stringify({ stream, tenantId });
+  return exceedsBytes(whole, ENDED_BYTES_MAX) ? JSON.stringify({ stream, tenantId }) : whole;
 }
 
 /** The JSON of a feed event, without parsing its data. */

@@ -1,11 +1,11 @@
 import {
   addMs,
   assertNever,
+  exceedsBytes,
   invariant,
   msOf,
   PLAN_PART_BYTES_MAX,
   REQUIREMENT_BYTES_MAX,
-  utf8Bytes,
   type Timestamp,
   type WorkflowClientCommand,
   type WorkflowCommand,
@@ -107,7 +107,7 @@ function request(asked: WorkflowRequest, context: DecisionContext): No {
 /** A plan that is too long for its request is adopted at once, so that it is recorded once and nothing waits to be looked up. */
 function withPlanApart(asked: WorkflowRequest): { readonly kept: WorkflowRequest; readonly adopted: readonly WorkflowEvent[] } {
   const { source } = asked;
-  if (source.kind !== 'plan' || utf8Bytes(JSON.stringify(source.plan)) <= PLAN_PART_BYTES_MAX) return { kept: asked, adopted: [] };
+  if (source.kind !== 'plan' || !exceedsBytes(JSON.stringify(source.plan), PLAN_PART_BYTES_MAX)) return { kept: asked, adopted: [] };
   const plan = parsePlan(source.plan);
   invariant(plan.ok, 'a plan that cannot be adopted was refused before');
   return { kept: { ...asked, source: { kind: 'plan', plan: { steps: [] }, apart: true } }, adopted: planAdopted(plan.value, 'given') };
@@ -117,7 +117,7 @@ function refusalOf(asked: WorkflowRequest): No | undefined {
   const { source } = asked;
   switch (source.kind) {
     case 'requirement':
-      if (utf8Bytes(source.text) > REQUIREMENT_BYTES_MAX)
+      if (exceedsBytes(source.text, REQUIREMENT_BYTES_MAX))
         return reject('requirement-too-large', `a requirement is at most ${String(REQUIREMENT_BYTES_MAX)} bytes of text`);
       return undefined;
     case 'plan': {
