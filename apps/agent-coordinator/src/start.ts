@@ -12,22 +12,21 @@ const NOTICES_CONCURRENT_MAX = 256;
 /** A coordinator that is connected. */
 export interface ConnectedCoordinator {
   readonly logger: Logger;
+  /** What it does as soon as it is told, without waiting for a message. */
+  readonly own: OwnWork;
   /** What has to be closed, in this order; also when it has not begun. */
   readonly closers: readonly Closer[];
   /** Takes up what an earlier life left, and then takes work. */
   begin(): Promise<void>;
 }
 
-/** Connects, and takes its place on disk. Without `senderOf` its commands travel through the broker. */
-export async function connectCoordinator(
-  config: CoordinatorConfig,
-  senderOf?: (own: OwnWork) => CommandSender,
-): Promise<ConnectedCoordinator> {
+/** Connects, and takes its place on disk. Without `sender` its commands travel through the broker. */
+export async function connectCoordinator(config: CoordinatorConfig, sender?: CommandSender): Promise<ConnectedCoordinator> {
   const logger = createLogger({ service: SERVICE_NAME, level: config.LOG_LEVEL });
   const connection = await connectBroker({ url: config.NATS_URL, name: SERVICE_NAME, onWaiting: sayThatItWaits(logger, 'NATS_URL') });
   const own: OwnWork = { groups: ['command'], begin: (notice) => strategy.begin(notice) };
   const running = await createCoordinator(config, {
-    sender: senderOf?.(own) ?? new NatsCommandSender(connection, systemTimers, own),
+    sender: sender ?? new NatsCommandSender(connection, systemTimers, own),
     asker: new NatsQueryAsker(connection),
     logger,
   });
@@ -45,6 +44,7 @@ export async function connectCoordinator(
   });
   return {
     logger,
+    own,
     begin: async () => {
       await running.begin();
       await app.listen();

@@ -9,7 +9,8 @@ import { readConfig, SERVICE_NAME } from './config.js';
 sayWhyItEnds(SERVICE_NAME);
 const config = readConfig(process.env);
 const state = await startStateService(config.state);
-const coordinator = await connectCoordinator(config.coordinator, (own) => new LocalCommandSender(state.door, own));
+const coordinator = await connectCoordinator(config.coordinator, new LocalCommandSender(state.door));
+state.worksHere(coordinator.own);
 // What works ends before what decides: its last answers are recorded.
 onShutdown([...coordinator.closers, ...state.closers], { logger: state.logger });
 await coordinator.begin();

@@ -72,6 +72,8 @@ export interface HandlerOptions {
   readonly clock: () => Timestamp;
   /** Whether this process relays the log, so that its commits need wake nobody. */
   readonly leads?: () => boolean;
+  /** Told of what became ready and no answer tells of; says whether it is done in this process, and needs no message. */
+  readonly takesHere?: ((notice: Notice) => boolean) | undefined;
   /** Told of every commit of this process. */
   readonly onCommitted?: (commit: Commit) => void;
   /** Told of the quota rows a commit touched. */
@@ -180,9 +182,23 @@ export class CommandHandler {
       if (result?.kind === 'appended') after.set(stream.before.stream, stream.after);
     });
     if (committed.length > 0) {
-      this.options.onCommitted?.({ events: committed, ...tellTakers(work, committed), after });
+      this.options.onCommitted?.({ events: committed, ...this.tellTakers(work, committed), after });
     }
     return { again, stale: conflicts };
+  }
+
+  /** Tells of each notice one of those who asked for its stream's, else who works here. Answers are given by promises, so theirs are still to come. */
+  private tellTakers(work: Batch, events: readonly CommittedEvent[]): Pick<Commit, 'notices' | 'told'> {
+    const [notices, told]: [Notice[], Notice[]] = [[], []];
+    const all = noticesOf(events);
+    for (const event of events) {
+      if (event.type !== 'StepReadied') continue;
+      const notice = all[notices.length + told.length] as Notice;
+      const taker = work.get(event.stream)?.find(({ onReadied }) => onReadied !== undefined);
+      const isTold = taker?.onReadied?.(notice, event.dataText.length) === true || this.options.takesHere?.(notice) === true;
+      (isTold ? told : notices).push(notice);
+    }
+    return { notices, told };
   }
 
   /** What is to be decided on. A request's stream is taken to be new unless it is known: the append proves it. */
@@ -316,20 +332,6 @@ export class CommandHandler {
     // Answering twice has no effect, so those who were answered before the fault keep their answer.
     for (const pendings of work.values()) for (const pending of pendings) pending.answer({ outcome: 'fault', detail });
   }
-}
-
-/** Tells of each notice one of those who asked for its stream's. Answers are given by promises, so theirs are still to come. */
-function tellTakers(work: Batch, events: readonly CommittedEvent[]): Pick<Commit, 'notices' | 'told'> {
-  const [notices, told]: [Notice[], Notice[]] = [[], []];
-  const all = noticesOf(events);
-  for (const event of events) {
-    if (event.type !== 'StepReadied') continue;
-    const notice = all[notices.length + told.length] as Notice;
-    const taker = work.get(event.stream)?.find(({ onReadied }) => onReadied !== undefined);
-    const isTold = taker?.onReadied?.(notice, event.dataText.length) === true;
-    (isTold ? told : notices).push(notice);
-  }
-  return { notices, told };
 }
 
 const REUSED: CommandAnswer = {

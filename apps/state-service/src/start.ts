@@ -1,6 +1,6 @@
 import type { CommandDoor } from '@taskmaster/contracts';
 import { NestFactory } from '@nestjs/core';
-import { connectBroker, NatsStrategy } from '@taskmaster/messaging';
+import { connectBroker, NatsStrategy, type OwnWork } from '@taskmaster/messaging';
 import { createLogger, frameworkLogger, sayThatItWaits, type Closer, type Logger } from '@taskmaster/service-kit';
 import { CommandsController } from './commands.controller.js';
 import { SERVICE_NAME, type StateConfig } from './config.js';
@@ -11,6 +11,8 @@ import { StateModule } from './state.module.js';
 export interface RunningStateService {
   /** Where its own process hands in commands, without a broker between. */
   readonly door: CommandDoor;
+  /** From now on, work of these groups that becomes ready is done in this process. */
+  worksHere(own: OwnWork): void;
   readonly logger: Logger;
   /** What has to be closed, in this order. */
   readonly closers: readonly Closer[];
@@ -35,6 +37,7 @@ export async function startStateService(config: StateConfig): Promise<RunningSta
   await app.listen();
   return {
     door: app.get(CommandsController),
+    worksHere: service.worksHere,
     logger,
     closers: [
       { name: 'relay', close: () => service.relay.stop() },

@@ -35,8 +35,8 @@ const HEAD = '{"commands":[';
 /** Work that a sender does itself. */
 export interface OwnWork {
   readonly groups: readonly KindGroup[];
-  /** Told of what its commands made ready, ahead of the message that carries the notice; may leave it to that. */
-  readonly begin: (notice: Notice) => void;
+  /** Told of what became ready, ahead of the message that carries the notice. @returns whether it does it, or leaves it to that */
+  readonly begin: (notice: Notice) => boolean;
 }
 
 /**

@@ -7,11 +7,10 @@ import {
   type CommandId,
   type CommandReply,
   type CommandRequest,
-  type Notice,
   type StreamId,
   type TenantId,
 } from '@taskmaster/contracts';
-import { LocalCommandSender, type OwnWork } from './index.js';
+import { LocalCommandSender } from './index.js';
 
 const ENVELOPE: CommandEnvelope = {
   id: deriveUuid('spec', 'local') as CommandId,
@@ -23,7 +22,6 @@ const ENVELOPE: CommandEnvelope = {
 };
 const ACCEPTED = { outcome: 'accepted', stream: ENVELOPE.stream, version: 1, position: 1 } as const;
 const FAULT: CommandReply = { answers: [{ outcome: 'fault', detail: 'the database is away' }] };
-const NOTICE = { eventId: 'workflow-1/2' } as Notice;
 
 /** A door that gives these answers one after the other, and keeps what it was asked. */
 function doorTo(...replies: readonly (CommandReply | Promise<CommandReply>)[]): CommandDoor & { readonly asked: CommandRequest[] } {
@@ -38,30 +36,23 @@ function doorTo(...replies: readonly (CommandReply | Promise<CommandReply>)[]): 
   };
 }
 
-function workOf(): OwnWork & { readonly begun: Notice[] } {
-  const begun: Notice[] = [];
-  return { begun, groups: ['command'], begin: (notice) => begun.push(notice) };
-}
-
 describe('LocalCommandSender', () => {
-  it('hands a command in as it is, says whose work its process does, and begins what the answer tells', async () => {
-    const door = doorTo({ answers: [ACCEPTED], ahead: [NOTICE] });
-    const own = workOf();
-    expect(await new LocalCommandSender(door, own).send(ENVELOPE)).toEqual(ACCEPTED);
-    expect(door.asked).toEqual([{ commands: [ENVELOPE], works: ['command'] }]);
-    expect(own.begun).toEqual([NOTICE]);
+  it('hands a command in as it is', async () => {
+    const door = doorTo({ answers: [ACCEPTED] });
+    expect(await new LocalCommandSender(door).send(ENVELOPE)).toEqual(ACCEPTED);
+    expect(door.asked).toEqual([{ commands: [ENVELOPE] }]);
   });
 
   it('hands in again, unchanged, what could not be decided', async () => {
     const door = doorTo(FAULT, FAULT, { answers: [ACCEPTED] });
-    expect(await new LocalCommandSender(door, workOf()).send(ENVELOPE)).toEqual(ACCEPTED);
+    expect(await new LocalCommandSender(door).send(ENVELOPE)).toEqual(ACCEPTED);
     expect(door.asked.map(({ commands }) => commands)).toEqual([[ENVELOPE], [ENVELOPE], [ENVELOPE]]);
   });
 
   it('gives up at its deadline, whether the answer is a fault again and again or does not come', async () => {
     const never = new Promise<CommandReply>(() => undefined);
     for (const door of [doorTo(), doorTo(never)]) {
-      await expect(new LocalCommandSender(door, workOf()).send(ENVELOPE, { deadlineMs: 60 })).rejects.toThrow(StateUnavailable);
+      await expect(new LocalCommandSender(door).send(ENVELOPE, { deadlineMs: 60 })).rejects.toThrow(StateUnavailable);
     }
   });
 });

@@ -1,16 +1,14 @@
 import { StateUnavailable, type CommandAnswer, type CommandDoor, type CommandEnvelope, type CommandSender } from '@taskmaster/contracts';
-import type { OwnWork } from './command-sender.js';
 import { backoffOf, DEADLINE_DEFAULT_MS } from './retries.js';
 import { systemTimers, type Timers } from './timers.js';
 
 /**
- * Hands commands to a state-service in the same process: no message, and nobody to wake. What they make ready is begun as with an answer
- * that came through the broker. A command that could not be decided is handed in again with the same id.
+ * Hands commands to a state-service in the same process: no message, and nobody to wake. A command that could not be decided is handed in
+ * again with the same id.
  */
 export class LocalCommandSender implements CommandSender {
   constructor(
     private readonly door: CommandDoor,
-    private readonly own: OwnWork,
     private readonly timers: Timers = systemTimers,
   ) {}
 
@@ -29,8 +27,7 @@ export class LocalCommandSender implements CommandSender {
 
   async #handIn(envelope: CommandEnvelope, isLate: () => boolean): Promise<CommandAnswer> {
     for (let tries = 0; ; tries += 1) {
-      const { answers, ahead } = await this.door.handle({ commands: [envelope], works: this.own.groups });
-      for (const notice of ahead ?? []) this.own.begin(notice);
+      const { answers } = await this.door.handle({ commands: [envelope] });
       const [answer] = answers;
       if (answer === undefined) throw new TypeError('the reply does not answer the command');
       if (answer.outcome !== 'fault') return answer;

@@ -94,11 +94,11 @@ export class NatsStrategy extends Server implements CustomTransportStrategy {
     return this.#connection as T;
   }
 
-  /** Begins work whose message is still on its way, if there is a place for it. */
-  begin(notice: Notice): void {
+  /** Begins work whose message is still on its way, or may never come. @returns whether it does */
+  begin(notice: Notice): boolean {
     const group = kindGroupOf(notice.kind);
     const handler = this.#handlers.get(CONSUMERS.find((consumer) => consumer.group === group)?.name ?? '');
-    if (handler !== undefined) this.#work.begin(notice, handler);
+    return handler !== undefined && this.#work.begin(notice, handler);
   }
 
   /** The consumers and the stream that each pulls from now. */

@@ -106,20 +106,20 @@ export class NoticeWork {
 
   /**
    * Begins a notice that was told ahead, unless too many are waiting. Its message comes when it is not answered soon, and is answered by
-   * what comes of this; what fails here is done again with the message, and counts there.
+   * what comes of this; what fails here is done again with the message, and counts there. @returns whether it does
    */
-  begin(notice: Notice, handler: NoticeHandler): void {
+  begin(notice: Notice, handler: NoticeHandler): boolean {
     const { eventId } = notice;
-    if (this.#isDraining || this.#beginning >= BEGUN_MAX || this.#begun.has(eventId) || this.#inWork.has(eventId)) return;
+    if (this.#isDraining || this.#beginning >= BEGUN_MAX || this.#begun.has(eventId) || this.#inWork.has(eventId)) return false;
     this.#beginning += 1;
     const verdict = this.#work({ handler, deliveries: 1 }, notice).finally(() => {
       this.#beginning -= 1;
       this.#idle();
     });
     this.#begun.set(eventId, verdict);
-    if (this.#begun.size <= BEGUN_MAX) return;
     const [oldest] = this.#begun.keys();
-    if (oldest !== undefined) this.#begun.delete(oldest);
+    if (oldest !== undefined && this.#begun.size > BEGUN_MAX) this.#begun.delete(oldest);
+    return true;
   }
 
   /** Finishes what is in a handler and gives everything else back. */
