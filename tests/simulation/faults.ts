@@ -3,12 +3,17 @@ import { CALM, type Host, type World } from './world.js';
 
 type Fault = (world: World, random: SeededRandom) => void;
 
-const replicas = (world: World): readonly Host[] => world.hosts.filter(({ kind }) => kind === 'replica');
+/** An engine is both. */
+const are =
+  (wanted: Host['kind']) =>
+  ({ kind }: Host): boolean =>
+    kind === wanted || (kind === 'engine' && wanted !== 'gateway');
+const replicas = (world: World): readonly Host[] => world.hosts.filter(are('replica'));
 const running = (hosts: readonly Host[]): readonly Host[] => hosts.filter(({ life }) => !life.isOver && !life.isPaused);
 
 function crash(kind: Host['kind']): Fault {
   return (world, random) => {
-    const there = running(world.hosts.filter((host) => host.kind === kind));
+    const there = running(world.hosts.filter(are(kind)));
     if (there.length === 0) return;
     const host = random.pick(there);
     world.crash(host);
@@ -19,7 +24,7 @@ function crash(kind: Host['kind']): Fault {
 /** Stops a process and lets it go on long after others took over; half of the time its session is ended meanwhile. */
 function pause(kind: Host['kind']): Fault {
   return (world, random) => {
-    const there = running(world.hosts.filter((host) => host.kind === kind));
+    const there = running(world.hosts.filter(are(kind)));
     if (there.length === 0) return;
     const host = random.pick(there);
     const { life } = host;

@@ -89,7 +89,7 @@ async function restoreAndGrow(world: World, copy: Tables, past: number): Promise
   trace.note('postgres', `is restored: its log ends at ${String(copy.events.length)}, the stream at ${String(past)}`);
   restore(tables, copy);
   database.isLeadTaken = true;
-  for (const host of hosts) if (host.kind === 'replica') world.start(host);
+  for (const host of hosts) if (host.kind === 'replica' || host.kind === 'engine') world.start(host);
   await time.runUntil(time.now + LEADERLESS_MS_MAX, () => tables.events.length > past);
   trace.note('postgres', `anybody may lead; the log ends at ${String(tables.events.length)}`);
   database.isLeadTaken = false;

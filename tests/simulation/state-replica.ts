@@ -1,9 +1,10 @@
-import { SUBJECT_COMMANDS, subjectOfQuery, type CommandEnvelope, type QueryOf } from '@taskmaster/contracts';
+import { SUBJECT_COMMANDS, subjectOfQuery, type CommandDoor, type CommandEnvelope, type QueryOf } from '@taskmaster/contracts';
 import { NatsStrategy, onReconnect, WorkStream, STREAM_SETTINGS_DEFAULT } from '@taskmaster/messaging';
 import {
   AdmissionReactor,
   CommandHandler,
   CommandsController,
+  LocalWork,
   RelayWorker,
   Sweeper,
   SweepWorker,
@@ -34,8 +35,14 @@ export interface ReplicaChange {
   readonly admits?: boolean;
 }
 
+/** What a worker in the same process is given, and gives. */
+export interface RunningReplica {
+  readonly door: CommandDoor;
+  readonly here: LocalWork;
+}
+
 /** Wires one state-service from the product's own parts, as `openStateService` does, and opens its doors. */
-export function startReplica(parts: ReplicaParts, change: ReplicaChange = {}): void {
+export function startReplica(parts: ReplicaParts, change: ReplicaChange = {}): RunningReplica {
   const { life, connection, ports, slotsMax, note } = parts;
   const { timers } = life;
   const { store, openWork, epochs, lead } = ports;
@@ -44,12 +51,14 @@ export function startReplica(parts: ReplicaParts, change: ReplicaChange = {}): v
     handle === undefined ? handler.handle(envelope, onReadied) : handle(envelope, handler, parts);
   const onFault = (error: unknown): void => note(`admission failed: ${String(error)}`);
   const admission = new AdmissionReactor({ openWork, slotsMax, send, onFault });
+  const here = new LocalWork();
   const handler: CommandHandler = new CommandHandler({
     store,
     slotsMax,
     clock: life.clock,
     soon: timers.soon,
     leads: () => relay.leads,
+    takesHere: (notice) => here.takes(notice),
     onCommitted: (commit) => relay.offer(change.offer?.(commit) ?? commit),
     onQuotas: (quotas) => {
       if (change.admits !== false) admission.onQuotas(quotas);
@@ -73,11 +82,12 @@ export function startReplica(parts: ReplicaParts, change: ReplicaChange = {}): v
     stream: change.stream?.(stream, parts) ?? stream,
   });
   void onReconnect(connection, () => relay.reconnected());
-  openDoors(parts, send);
+  const door = openDoors(parts, send);
   relay.start();
+  return { door, here };
 }
 
-function openDoors({ connection, life, ports, note }: ReplicaParts, send: Handle): void {
+function openDoors({ connection, life, ports, note }: ReplicaParts, send: Handle): CommandDoor {
   const onFailure = (what: string, error: unknown): void => note(`${what} failed: ${String(error)}`);
   const strategy = new NatsStrategy({ connection, timers: life.timers, onFailure });
   // No request of a simulation is long enough to be stored aside.
@@ -89,6 +99,7 @@ function openDoors({ connection, life, ports, note }: ReplicaParts, send: Handle
   strategy.listen((error) => {
     if (error !== undefined) note(`does not listen: ${String(error)}`);
   });
+  return commands;
 }
 
 const describe = (fields: Readonly<Record<string, unknown>>): string =>

@@ -13,7 +13,7 @@ import {
   type Held,
   type Work,
 } from '@taskmaster/agent-coordinator';
-import type { AgentId, Assignment, Notice, NoticeHandler, NoticeOutcome } from '@taskmaster/contracts';
+import type { AgentId, Assignment, CommandSender, Notice, NoticeHandler, NoticeOutcome } from '@taskmaster/contracts';
 import { NatsCommandSender, NatsQueryAsker, NatsStrategy, type OwnWork } from '@taskmaster/messaging';
 import type { SeededRandom } from '@taskmaster/testing';
 import type { NatsConnection } from 'nats';
@@ -44,6 +44,8 @@ export interface Diligence {
 export interface WorkerParts {
   readonly life: Life;
   readonly connection: NatsConnection;
+  /** In an engine: its commands travel by no message. */
+  readonly sender?: CommandSender;
   readonly random: SeededRandom;
   readonly sessions: Sessions;
   readonly diligence: () => Diligence;
@@ -63,7 +65,7 @@ const CONSUMED = ['agent-coordinator_command', 'agent-coordinator_assign', 'agen
 export const AGENTS = ['agent-a', 'agent-b'] as const;
 
 /** Wires one agent-coordinator from the product's own parts; only the work itself is simulated. */
-export function startWorker(parts: WorkerParts, change: WorkerChange = {}): void {
+export function startWorker(parts: WorkerParts, change: WorkerChange = {}): OwnWork {
   const { life, connection } = parts;
   const own: OwnWork = { groups: ['command'], begin: (notice) => strategy.begin(notice) };
   const c = change.coordinator?.(coordinatorOf(parts, own), parts) ?? coordinatorOf(parts, own);
@@ -90,9 +92,10 @@ export function startWorker(parts: WorkerParts, change: WorkerChange = {}): void
     );
   };
   begin();
+  return own;
 }
 
-function coordinatorOf({ life, connection, sessions, note }: WorkerParts, own: OwnWork): Coordinator {
+function coordinatorOf({ life, connection, sender, sessions, note }: WorkerParts, own: OwnWork): Coordinator {
   const { timers, name: holder } = life;
   const asker = new NatsQueryAsker(connection, timers);
   const onFault = (what: string): void => note(what);
@@ -105,7 +108,7 @@ function coordinatorOf({ life, connection, sessions, note }: WorkerParts, own: O
   const desk = { workspaces: { pathOf: () => '', removeEmpty: () => Promise.resolve() } };
   return {
     asker,
-    reporter: new StepReporter(new NatsCommandSender(connection, timers, own), holder, LEASE_MS),
+    reporter: new StepReporter(sender ?? new NatsCommandSender(connection, timers, own), holder, LEASE_MS),
     held: new HeldAttempts(asker, { holder, leaseMs: LEASE_MS, onFault, timers }),
     // Steps of a simulation need no repository, so of the desk only an empty room is asked for.
     sessions: disk as unknown as Coordinator['sessions'],

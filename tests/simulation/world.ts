@@ -1,4 +1,5 @@
-import { clientCommandId, type CommandId } from '@taskmaster/contracts';
+import { clientCommandId, type CommandId, type CommandSender } from '@taskmaster/contracts';
+import { LocalCommandSender, type OwnWork } from '@taskmaster/messaging';
 import { seededRandom, type SeededRandom } from '@taskmaster/testing';
 import type { NatsConnection } from 'nats';
 import { SimulatedConnection, type NetworkWeather } from './broker/connection.js';
@@ -11,7 +12,7 @@ import { Judge } from './judge/judge.js';
 import type { StreamRules } from './judge/stream-rules.js';
 import { Life } from './life.js';
 import { anyWishes } from './load.js';
-import { startReplica } from './state-replica.js';
+import { startReplica, type RunningReplica } from './state-replica.js';
 import { Trace } from './trace.js';
 import { VirtualTime } from './virtual-time.js';
 import { startWorker, type Diligence, type Sessions } from './worker.js';
@@ -19,7 +20,8 @@ import { startWorker, type Diligence, type Sessions } from './worker.js';
 /** A place where a process runs, dies and is started again. */
 export interface Host {
   readonly name: string;
-  readonly kind: 'replica' | 'worker' | 'gateway';
+  /** An engine is a replica and a worker in one process. */
+  readonly kind: 'replica' | 'worker' | 'engine' | 'gateway';
   life: Life;
 }
 
@@ -55,6 +57,9 @@ export interface WorldOptions {
 const REPLICAS = ['state-1', 'state-2', 'state-3'];
 const WORKERS = ['worker-1', 'worker-2', 'worker-3'];
 const GATEWAYS = ['gateway-1', 'gateway-2'];
+/** In some worlds some are one process, as on one machine. */
+const ENGINES = ['engine-1', 'engine-2'];
+const WITH_ENGINES = 0.3;
 /** Copies of the broker's disk that are kept, one every so often. */
 const COPIES_MAX = 12;
 
@@ -71,10 +76,11 @@ export class World {
   readonly slotsMax: number;
   readonly asked = new Set<string>();
   weather: Weather = CALM;
-  private readonly connections = new Map<Life, SimulatedConnection>();
+  private readonly connections = new Map<Life, SimulatedConnection[]>();
   private readonly gateways = new Map<string, Gateway>();
   private readonly sessions = new Map<string, Sessions>();
   private lives = 0;
+  private connected = 0;
 
   constructor(private readonly options: WorldOptions) {
     const { seed, say } = options;
@@ -84,9 +90,11 @@ export class World {
     this.judge = new Judge(this.database.memory.tables, this.trace, this.slotsMax);
     this.server = new SimulatedServer(this.time, this.random('server'), this.trace, this.judge);
     this.trace.note('seed', String(seed));
+    const engines = this.random('shape').chance(WITH_ENGINES) ? ENGINES : [];
     this.hosts = [
-      ...REPLICAS.map((name) => this.host(name, 'replica')),
-      ...WORKERS.map((name) => this.host(name, 'worker')),
+      ...engines.map((name) => this.host(name, 'engine')),
+      ...REPLICAS.slice(engines.length).map((name) => this.host(name, 'replica')),
+      ...WORKERS.slice(engines.length).map((name) => this.host(name, 'worker')),
       ...GATEWAYS.map((name) => this.host(name, 'gateway')),
     ];
     const wishes = anyWishes({ random: this.random('load'), workflows: options.workflows, withinMs: options.withinMs });
@@ -126,7 +134,7 @@ export class World {
     if (!this.server.isUp) return;
     this.trace.note('nats', 'stops');
     this.server.stop();
-    for (const connection of this.connections.values()) this.time.after(1, () => connection.disconnected());
+    for (const connection of [...this.connections.values()].flat()) this.time.after(1, () => connection.disconnected());
   }
 
   startBroker(): void {
@@ -155,37 +163,52 @@ export class World {
     this.lives += 1;
     const life = new Life(name, this.time, this.random(`life ${String(this.lives)}`));
     this.trace.note(name, 'starts');
-    const connection = new SimulatedConnection({
-      ...{ life, time: this.time, server: this.server },
-      random: this.random(`connection ${String(this.lives)}`),
-      weather: () => this.weather.network,
-      serial: this.lives,
-    });
-    this.connections.set(life, connection);
-    const { bug } = this.options;
-    const client = bug?.connection?.(connection.asClient(), life) ?? connection.asClient();
-    this.boot(kind, life, client);
+    this.connections.set(life, []);
+    this.boot(kind, life);
     return life;
   }
 
-  private boot(kind: Host['kind'], life: Life, connection: NatsConnection): void {
-    const { bug } = this.options;
+  private connect(life: Life): NatsConnection {
+    this.connected += 1;
+    const connection = new SimulatedConnection({
+      ...{ life, time: this.time, server: this.server },
+      random: this.random(`connection ${String(this.connected)}`),
+      weather: () => this.weather.network,
+      serial: this.connected,
+    });
+    this.connections.get(life)?.push(connection);
+    return this.options.bug?.connection?.(connection.asClient(), life) ?? connection.asClient();
+  }
+
+  private boot(kind: Host['kind'], life: Life): void {
     const note = (what: string): void => {
       this.trace.note(life.name, what);
       if (what.startsWith('STOPS')) this.judge.broken('regressed', what);
     };
     if (kind === 'gateway') {
-      this.gateways.set(life.name, openGateway(life, connection));
-    } else if (kind === 'replica') {
-      const ports = this.database.portsFor(life);
-      startReplica({ life, connection, slotsMax: this.slotsMax, note, ports: bug?.ports?.(ports, life) ?? ports }, bug?.replica);
-    } else {
-      const sessions: Sessions = this.sessions.get(life.name) ?? new Map<string, never>();
-      this.sessions.set(life.name, sessions);
-      const random = this.random(`work ${String(this.lives)}`);
-      const { work: witness } = this.judge;
-      startWorker({ life, connection, random, sessions, witness, note, diligence: () => this.weather.diligence }, bug?.worker);
+      this.gateways.set(life.name, openGateway(life, this.connect(life)));
+      return;
     }
+    const replica = kind === 'worker' ? undefined : this.bootReplica(life, note);
+    if (kind === 'replica') return;
+    const own = this.bootWorker(life, note, replica === undefined ? undefined : new LocalCommandSender(replica.door, life.timers));
+    replica?.here.worksHere(own);
+  }
+
+  private bootReplica(life: Life, note: (what: string) => void): RunningReplica {
+    const { bug } = this.options;
+    const ports = this.database.portsFor(life);
+    const parts = { life, connection: this.connect(life), slotsMax: this.slotsMax, note, ports: bug?.ports?.(ports, life) ?? ports };
+    return startReplica(parts, bug?.replica);
+  }
+
+  private bootWorker(life: Life, note: (what: string) => void, sender: CommandSender | undefined): OwnWork {
+    const sessions: Sessions = this.sessions.get(life.name) ?? new Map<string, never>();
+    this.sessions.set(life.name, sessions);
+    const random = this.random(`work ${String(this.lives)}`);
+    const { work: witness } = this.judge;
+    const parts = { life, connection: this.connect(life), random, sessions, witness, note, diligence: () => this.weather.diligence };
+    return startWorker({ ...parts, ...(sender === undefined ? {} : { sender }) }, this.options.bug?.worker);
   }
 
   private idOf(wish: Wish): CommandId {

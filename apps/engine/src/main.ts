@@ -10,7 +10,7 @@ sayWhyItEnds(SERVICE_NAME);
 const config = readConfig(process.env);
 const state = await startStateService(config.state);
 const coordinator = await connectCoordinator(config.coordinator, new LocalCommandSender(state.door));
-state.worksHere(coordinator.own);
+state.here.worksHere(coordinator.own);
 // What works ends before what decides: its last answers are recorded.
 onShutdown([...coordinator.closers, ...state.closers], { logger: state.logger });
 await coordinator.begin();

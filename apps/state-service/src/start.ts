@@ -1,9 +1,10 @@
 import type { CommandDoor } from '@taskmaster/contracts';
 import { NestFactory } from '@nestjs/core';
-import { connectBroker, NatsStrategy, type OwnWork } from '@taskmaster/messaging';
+import { connectBroker, NatsStrategy } from '@taskmaster/messaging';
 import { createLogger, frameworkLogger, sayThatItWaits, type Closer, type Logger } from '@taskmaster/service-kit';
 import { CommandsController } from './commands.controller.js';
 import { SERVICE_NAME, type StateConfig } from './config.js';
+import type { LocalWork } from './local-work.js';
 import { openStateService } from './state-service.js';
 import { StateModule } from './state.module.js';
 
@@ -11,8 +12,7 @@ import { StateModule } from './state.module.js';
 export interface RunningStateService {
   /** Where its own process hands in commands, without a broker between. */
   readonly door: CommandDoor;
-  /** From now on, work of these groups that becomes ready is done in this process. */
-  worksHere(own: OwnWork): void;
+  readonly here: LocalWork;
   readonly logger: Logger;
   /** What has to be closed, in this order. */
   readonly closers: readonly Closer[];
@@ -37,7 +37,7 @@ export async function startStateService(config: StateConfig): Promise<RunningSta
   await app.listen();
   return {
     door: app.get(CommandsController),
-    worksHere: service.worksHere,
+    here: service.here,
     logger,
     closers: [
       { name: 'relay', close: () => service.relay.stop() },

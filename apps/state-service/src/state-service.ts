@@ -1,4 +1,4 @@
-import { kindGroupOf, timestampOf, type CommandEnvelope, type Timestamp } from '@taskmaster/contracts';
+import { timestampOf, type CommandEnvelope, type Timestamp } from '@taskmaster/contracts';
 import {
   migrate,
   openPools,
@@ -10,7 +10,7 @@ import {
   type OpenWork,
   type Pools,
 } from '@taskmaster/event-log';
-import { FeedPublisher, onReconnect, STREAM_SETTINGS_DEFAULT, WorkStream, type connectBroker, type OwnWork } from '@taskmaster/messaging';
+import { FeedPublisher, onReconnect, STREAM_SETTINGS_DEFAULT, WorkStream, type connectBroker } from '@taskmaster/messaging';
 import type { Logger } from '@taskmaster/service-kit';
 import { AdmissionReactor } from './admission.reactor.js';
 import { issueBootstrapKey } from './bootstrap-key.js';
@@ -18,6 +18,7 @@ import type { StateConfig } from './config.js';
 import { endedAmong } from './ended.js';
 import { CommandHandler } from './handle-command.js';
 import { Lists } from './lists.js';
+import { LocalWork } from './local-work.js';
 import { QueryAnswers } from './queries.js';
 import { Requirements } from './requirements.js';
 import { RelayWorker, type RelayWorkerOptions } from './relay.worker.js';
@@ -31,8 +32,7 @@ export interface StateService {
   readonly requirements: Requirements;
   readonly relay: RelayWorker;
   readonly pools: Pools;
-  /** From now on, work of these groups that becomes ready is done in this process. */
-  worksHere(own: OwnWork): void;
+  readonly here: LocalWork;
   /** Stops the relay and closes the database, after commands have drained. */
   close(): Promise<void>;
 }
@@ -73,13 +73,13 @@ export async function openStateService(config: StateConfig, { connection, logger
   };
   const send = (envelope: CommandEnvelope): Promise<unknown> => handler.handle(envelope);
   const admission = new AdmissionReactor({ openWork, slotsMax, send, onFault });
-  let own: OwnWork | undefined;
+  const here = new LocalWork();
   const handler: CommandHandler = new CommandHandler({
     store,
     slotsMax,
     clock: now,
     leads: () => relay.leads,
-    takesHere: (notice) => own !== undefined && own.groups.some((group) => group === kindGroupOf(notice.kind)) && own.begin(notice),
+    takesHere: (notice) => here.takes(notice),
     onCommitted: (commit) => {
       relay.offer(commit);
       feed.publish(commit.events, endedAmong(commit));
@@ -105,10 +105,7 @@ export async function openStateService(config: StateConfig, { connection, logger
     await pools.close();
   };
   await issueFirstKey(config, handler, logger);
-  const worksHere = (work: OwnWork): void => {
-    own = work;
-  };
-  return { handler, queries, requirements, relay, pools, worksHere, close };
+  return { handler, queries, requirements, relay, pools, here, close };
 }
 
 interface RelayParts extends Surroundings {

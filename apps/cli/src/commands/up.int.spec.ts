@@ -43,14 +43,17 @@ function taskMaster(...args: readonly string[]): Command {
 }
 
 describe('task-master up', () => {
-  it(
-    'says at once that it stops, and leaves nothing running',
-    async () => {
-      const up = taskMaster('up', '--port', '0');
+  it.each([
+    { options: [], count: 6 },
+    { options: ['--apart'], count: 7 },
+  ])(
+    'with the options $options says at once that it stops, and leaves nothing of its $count processes running',
+    async ({ options, count }) => {
+      const up = taskMaster('up', '--port', '0', ...options);
       await eventually(() => up.said().includes('TaskMaster runs'), { what: 'a platform that runs', deadlineMs: UP_MS_MAX });
       const record = await readRecord(join(root, 'data'));
       const processes = Object.values({ ...record?.servers, ...record?.services });
-      expect(processes).toHaveLength(7);
+      expect(processes).toHaveLength(count);
 
       const second = taskMaster('up', '--port', '0');
       expect(await second.exit).toBe(1);
