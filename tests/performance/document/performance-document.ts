@@ -68,7 +68,7 @@ same order; figures are medians over the rounds.
 
 | row | what it is |
 |---|---|
-| TaskMaster | everything that \`task-master up\` starts, with authentication, hash chain, quotas, read models and recovery; \`MAX_CONCURRENT_WORKFLOWS=100\` |
+| TaskMaster | everything that \`task-master up\` starts, state-service and agent-coordinator as one process ([0029](decisions/0029-one-process-decides-and-does.md)), with authentication, hash chain, quotas, read models and recovery; \`MAX_CONCURRENT_WORKFLOWS=100\` |
 | Restate | server with its defaults (replicated log on one node, flushed), steps in an SDK endpoint, client at the HTTP ingress with an idempotency key |
 | DBOS | workflows and steps in one Node process on a Postgres of their own, pool of 20; behind a plain HTTP server, and in the process of its client |
 | floor | our own hops by hand with no product in them: nothing is claimed, recovered, checked or authenticated |
