@@ -14,6 +14,7 @@ export default {
   rootDir: '.',
   roots: ['<rootDir>/libs', '<rootDir>/apps', '<rootDir>/tools', '<rootDir>/tests'],
   testEnvironment: 'node',
+  testSequencer: '<rootDir>/tools/test-order.mjs',
   // The first spec that asks for a database waits for Postgres and the migrations, on machines that may be busy.
   testTimeout: 30_000,
   extensionsToTreatAsEsm: ['.ts'],
