@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { FAULT_KINDS, scheduleOf, TARGETS, type Entry } from './schedule.js';
+import { FAULT_KINDS, scheduleOf, TARGETS, TARGETS_TOGETHER, type Entry } from './schedule.js';
 
 const SEEDS = Array.from({ length: 200 }, (_, index) => index + 1);
 const faults = (entries: readonly Entry[]): readonly Entry[] => entries.filter(({ kind }) => kind !== 'copy');
@@ -19,10 +19,13 @@ describe('the schedule of a torture run', () => {
     }
   });
 
-  it('does every kind of fault and hits every process, over many seeds', () => {
-    const all = SEEDS.flatMap((seed) => faults(scheduleOf(seed, 60)));
+  it.each([
+    { together: false, targets: TARGETS },
+    { together: true, targets: TARGETS_TOGETHER },
+  ])('does every kind of fault and hits each of $targets, over many seeds', ({ together, targets }) => {
+    const all = SEEDS.flatMap((seed) => faults(scheduleOf(seed, 60, { together })));
     expect(new Set(all.map(({ kind }) => kind))).toEqual(new Set(FAULT_KINDS));
-    expect(new Set(all.flatMap((fault) => (fault.kind === 'kill' ? [fault.target] : [])))).toEqual(new Set(TARGETS));
+    expect(new Set(all.flatMap((fault) => (fault.kind === 'kill' ? [fault.target] : [])))).toEqual(new Set(targets));
   });
 
   it('leaves kinds out of some mixes, but never the kills', () => {

@@ -6,6 +6,5 @@ export { ensureDataDirectory, startPlatform } from './platform.js';
 export type { Platform, PlatformEnd, PlatformProcess } from './running-platform.js';
 export { programOf } from './program.js';
 export { nodeFlagsOf } from './service-process.js';
-export { PROGRAMS_TOGETHER, type ProgramName } from './services.js';
 export { readRecord, type PlatformRecord } from './state-file.js';
 export { checkSchema } from './migration.js';
