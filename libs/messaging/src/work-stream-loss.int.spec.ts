@@ -1,12 +1,12 @@
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CONSUMERS, subjectOfWork, workStreamOf } from '@taskmaster/contracts';
+import { subjectOfWork, workStreamOf, type NoticeMessage } from '@taskmaster/contracts';
 import { eventually, runSubdirectory, startBroker, type TestBroker } from '@taskmaster/testing';
 import type { JetStreamManager, NatsConnection } from 'nats';
 import { FencedPublisher } from './fenced-publisher.js';
 import { InMemoryLog } from './in-memory-log.js';
-import { connectBroker, LogRegressed, WorkStream, WorkStreamLost } from './index.js';
+import { connectBroker, LogRegressed, WorkStream, WorkStreamLost, type EpochStore } from './index.js';
 import { MARKER } from './notice-packing.js';
 import { ensureTopology, existingEpochs, STREAM_SETTINGS_DEFAULT } from './topology.js';
 import { notice, notices, storedIn } from './work-stream.fixture.js';
@@ -36,8 +36,24 @@ async function publishEach(work: WorkStream, after: number): Promise<void> {
 
 const positionsIn = async (epoch: number): Promise<readonly number[]> =>
   (await storedIn(manager, epoch)).flatMap(({ positions }) => positions);
+const positions = (from: number, count: number): readonly number[] => Array.from({ length: count }, (_, i) => i + from);
 const lastSequence = async (epoch: number): Promise<number> => (await manager.streams.info(workStreamOf(epoch))).state.last_seq;
 const reachable = (): Promise<unknown> => eventually(() => manager.getAccountInfo(), { deadlineMs: 15_000, what: 'JetStream' });
+
+const COMMAND_CONSUMER = 'agent-coordinator_command';
+
+/** Takes notices until there were so many and answers them. @returns their positions, in the order they came */
+async function answerNotices(epoch: number, count: number): Promise<readonly number[]> {
+  const consumer = await connection.jetstream().consumers.get(workStreamOf(epoch), COMMAND_CONSUMER);
+  const answered: number[] = [];
+  while (answered.length < count) {
+    const message = await consumer.next({ expires: 5_000 });
+    if (message === null) throw new Error(`no message after the positions ${answered.join(', ')}`);
+    answered.push(...message.json<NoticeMessage>().notices.map(({ position }) => position));
+    await message.ackAck();
+  }
+  return answered;
+}
 
 /** Copies a stream's messages from the disk. @returns what starts a broker that ended with that copy instead of what it wrote since */
 async function backup(epoch: number): Promise<() => Promise<void>> {
@@ -53,6 +69,29 @@ async function backup(epoch: number): Promise<() => Promise<void>> {
     await broker.restart();
     await reachable();
   };
+}
+
+/**
+ * Publishes and answers twenty notices, then gives the stream back only the first five.
+ * @returns whether a consumer is ahead of it now: newer servers set it back themselves when they start
+ */
+async function loseTail(epochs: EpochStore): Promise<boolean> {
+  const work = new WorkStream(connection);
+  await work.open(epochs, log);
+  log.append(...notices(1, 5));
+  await publishEach(work, 0);
+  const rollBack = await backup(1);
+  expect(await eventually(() => work.open(epochs, log))).toEqual({ epoch: 1, resumeAfter: 5 });
+  log.append(...notices(6, 15));
+  await publishEach(work, 5);
+  await work.close();
+  await answerNotices(1, 20);
+  // Stopped in order, so that the consumer's state is on the disk whose messages are then replaced by older ones.
+  await broker.stop();
+  await rollBack();
+  const isAhead = (await manager.consumers.info(workStreamOf(1), COMMAND_CONSUMER)).delivered.stream_seq > (await lastSequence(1));
+  if (connection.info?.version.startsWith('2.9.') === true) expect(isAhead).toBe(true);
+  return isAhead;
 }
 
 describe('a zombie', () => {
@@ -172,27 +211,28 @@ describe('a publisher', () => {
 
 describe('a stream that lost something', () => {
   it('gets a new epoch when a consumer is ahead of it, because that one would pass over what is published next', async () => {
-    const work = new WorkStream(connection);
-    await work.open(log, log);
-    log.append(...notices(1, 5));
-    await publishEach(work, 0);
-    const rollBack = await backup(1);
-    expect(await eventually(() => work.open(log, log))).toEqual({ epoch: 1, resumeAfter: 5 });
-    log.append(...notices(6, 15));
-    await publishEach(work, 5);
-    await work.close();
-    const [{ name }] = CONSUMERS.filter(({ group }) => group === 'command') as [(typeof CONSUMERS)[number]];
-    const consumer = await connection.jetstream().consumers.get(workStreamOf(1), name);
-    for (let n = 0; n < 20; n += 1) await (await consumer.next())?.ackAck();
-    // Stopped in order, so that the consumer's state is on the disk whose messages are then replaced by older ones.
-    await broker.stop();
-    await rollBack();
-    // Newer servers set such a consumer back themselves when they start; then what is lost is the stream's tail.
-    const isAhead = (await manager.consumers.info(workStreamOf(1), name)).delivered.stream_seq > (await lastSequence(1));
-    if (connection.info?.version.startsWith('2.9.') === true) expect(isAhead).toBe(true);
-    const redriven = isAhead ? 'consumer-ahead' : 'tail-lost';
-    expect(await new WorkStream(connection).open(log, log)).toEqual({ epoch: 2, resumeAfter: 20, redriven });
-    expect(await positionsIn(2)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+    const isAhead = await loseTail(log);
+    await log.acknowledge(1, 20);
+    const next = new WorkStream(connection);
+    expect(await next.open(log, log)).toEqual({ epoch: 2, resumeAfter: 20, redriven: isAhead ? 'consumer-ahead' : 'tail-lost' });
+    expect(await answerNotices(2, 20)).toEqual(positions(1, 20));
+    await next.close();
+  }, 60_000);
+
+  it('passes over nothing either when the server set such a consumer back and the evidence of the loss was never written down', async () => {
+    const epochs: EpochStore = {
+      current: () => log.current(),
+      bump: (from) => log.bump(from),
+      acknowledge: () => Promise.resolve(true),
+    };
+    const isAhead = await loseTail(epochs);
+    const next = new WorkStream(connection);
+    const opened = await next.open(epochs, log);
+    expect(opened).toEqual(isAhead ? { epoch: 2, resumeAfter: 20, redriven: 'consumer-ahead' } : { epoch: 1, resumeAfter: 5 });
+    await publishEach(next, opened.resumeAfter);
+    const expected = isAhead ? positions(1, 20) : positions(6, 15);
+    expect(await answerNotices(opened.epoch, expected.length)).toEqual(expected);
+    await next.close();
   }, 60_000);
 
   it('gets a new epoch when the marker that closed its beginning was purged', async () => {
