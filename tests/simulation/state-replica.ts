@@ -2,6 +2,7 @@ import { SUBJECT_COMMANDS, subjectOfQuery, type CommandDoor, type CommandEnvelop
 import { NatsStrategy, onReconnect, WorkStream, STREAM_SETTINGS_DEFAULT } from '@taskmaster/messaging';
 import {
   AdmissionReactor,
+  ChildrenReactor,
   CommandHandler,
   CommandsController,
   LocalWork,
@@ -33,6 +34,7 @@ export interface ReplicaChange {
   readonly handler?: (handler: CommandHandler, parts: ReplicaParts) => void;
   readonly sweepsSteps?: boolean;
   readonly admits?: boolean;
+  readonly followsChildren?: boolean;
 }
 
 /** What a worker in the same process is given, and gives. */
@@ -51,6 +53,11 @@ export function startReplica(parts: ReplicaParts, change: ReplicaChange = {}): R
     handle === undefined ? handler.handle(envelope, onReadied) : handle(envelope, handler, parts);
   const onFault = (error: unknown): void => note(`admission failed: ${String(error)}`);
   const admission = new AdmissionReactor({ openWork, slotsMax, send, onFault });
+  const children = new ChildrenReactor({
+    today: (streams) => handler.loader.refresh(streams),
+    ...{ openWork, send, clock: life.clock },
+    onFault: (error) => note(`a child was not brought on: ${String(error)}`),
+  });
   const here = new LocalWork();
   const handler: CommandHandler = new CommandHandler({
     store,
@@ -59,7 +66,10 @@ export function startReplica(parts: ReplicaParts, change: ReplicaChange = {}): R
     soon: timers.soon,
     leads: () => relay.leads,
     takesHere: (notice) => here.takes(notice),
-    onCommitted: (commit) => relay.offer(change.offer?.(commit) ?? commit),
+    onCommitted: (commit) => {
+      relay.offer(change.offer?.(commit) ?? commit);
+      if (change.followsChildren !== false) children.onCommitted(commit);
+    },
     onQuotas: (quotas) => {
       if (change.admits !== false) admission.onQuotas(quotas);
     },
@@ -67,7 +77,12 @@ export function startReplica(parts: ReplicaParts, change: ReplicaChange = {}): R
   });
   change.handler?.(handler, parts);
   const log = (what: string, fields: Readonly<Record<string, unknown>>): void => note(`${what} ${describe(fields)}`);
-  const sweeper = new Sweeper({ openWork, send, publishes: () => relay.leads, republish: (notices) => relay.republish(notices) });
+  const sweeper = new Sweeper({
+    children: (due) => children.onDue(due),
+    ...{ openWork, send },
+    publishes: () => relay.leads,
+    republish: (notices) => relay.republish(notices),
+  });
   const sweeps = new SweepWorker({
     steps: () => (change.sweepsSteps === false ? Promise.resolve() : sweeper.steps()),
     workflows: () => sweeper.workflows(),

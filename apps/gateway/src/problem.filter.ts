@@ -53,6 +53,7 @@ export const MEANINGS: Readonly<Record<ProblemCode, Meaning>> = {
   'plan-unknown-dependency': unprocessable('A step depends on a step that is not in the plan'),
   'plan-cycle': unprocessable('The plan has a cycle'),
   'plan-invalid-step': unprocessable('A step of the plan is not valid'),
+  'workflow-too-deep': unprocessable('Child workflows lie too deep'),
   'repository-required': unprocessable('This needs a repository'),
   'parsing-failed': unprocessable('The requirement could not be understood'),
   'rate-limited': { status: HttpStatus.TOO_MANY_REQUESTS, title: 'Too many requests' },

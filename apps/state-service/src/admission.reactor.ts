@@ -1,5 +1,6 @@
 import { eventIdOf, reactionCommandId, type CommandEnvelope, type TenantId } from '@taskmaster/contracts';
 import type { OpenWork, QuotaCount } from '@taskmaster/event-log';
+import { OneAtATime } from './one-at-a-time.js';
 
 /** Waiting this long counts as one step of priority, so that nothing starves. */
 export const AGING_SECONDS = 300;
@@ -17,36 +18,21 @@ export interface AdmissionOptions {
 
 /** Whoever frees a slot admits the next who waits: by priority, with ageing. A sweep is the net for what a crash left waiting. */
 export class AdmissionReactor {
-  private readonly running = new Map<string, { again: boolean }>();
+  private readonly queues: OneAtATime;
 
-  constructor(private readonly options: AdmissionOptions) {}
+  constructor(private readonly options: AdmissionOptions) {
+    this.queues = new OneAtATime((tenantId) => this.admit(tenantId as TenantId), options.onFault);
+  }
 
   /** Looks at the quota rows that a commit left. */
   onQuotas(quotas: readonly QuotaCount[]): void {
     for (const { key, used, waiting } of quotas) {
-      if (key.startsWith(TENANT_KEY) && waiting > 0 && used < this.options.slotsMax) this.start(key);
+      if (key.startsWith(TENANT_KEY) && waiting > 0 && used < this.options.slotsMax) this.queues.ask(key.slice(TENANT_KEY.length));
     }
   }
 
   async sweep(): Promise<void> {
     this.onQuotas(await this.options.openWork.tenantsWaiting());
-  }
-
-  /** One look per tenant at a time; a slot freed meanwhile makes it look again. */
-  private start(key: string): void {
-    const running = this.running.get(key);
-    if (running !== undefined) {
-      running.again = true;
-      return;
-    }
-    const run = { again: false };
-    this.running.set(key, run);
-    void this.admit(key.slice(TENANT_KEY.length) as TenantId)
-      .catch(this.options.onFault)
-      .finally(() => {
-        this.running.delete(key);
-        if (run.again) this.start(key);
-      });
   }
 
   private async admit(tenantId: TenantId): Promise<void> {

@@ -1,4 +1,5 @@
 export { AdmissionReactor } from './admission.reactor.js';
+export { ChildrenReactor } from './children.reactor.js';
 export { CommandsController } from './commands.controller.js';
 export { readConfig, type StateConfig } from './config.js';
 export { absentEntry, foldInto, type Entry } from './entry.js';

@@ -19,6 +19,7 @@ beforeEach(async () => {
   sweeper = new Sweeper({
     openWork: one.openWork,
     send: (command) => one.handler.handle(command),
+    children: () => undefined,
     publishes: () => true,
     republish: (notices) => {
       republished += notices.length;

@@ -14,7 +14,9 @@ import { FeedPublisher, onReconnect, STREAM_SETTINGS_DEFAULT, WorkStream, type c
 import type { Logger } from '@taskmaster/service-kit';
 import { AdmissionReactor } from './admission.reactor.js';
 import { issueBootstrapKey } from './bootstrap-key.js';
+import { ChildrenReactor, type ChildrenOptions } from './children.reactor.js';
 import type { StateConfig } from './config.js';
+import type { Answer } from './decide-stream.js';
 import { endedAmong } from './ended.js';
 import { CommandHandler } from './handle-command.js';
 import { Lists } from './lists.js';
@@ -68,11 +70,15 @@ export async function openStateService(config: StateConfig, { connection, logger
   const feed = new FeedPublisher(connection);
   const slotsMax = config.MAX_CONCURRENT_WORKFLOWS;
   const requirements = new Requirements(pools);
-  const onFault = (error: unknown): void => {
-    logger.warn({ err: error }, 'admission failed');
-  };
-  const send = (envelope: CommandEnvelope): Promise<unknown> => handler.handle(envelope);
-  const admission = new AdmissionReactor({ openWork, slotsMax, send, onFault });
+  const warning =
+    (what: string) =>
+    (error: unknown): void => {
+      logger.warn({ err: error }, what);
+    };
+  const send = (envelope: CommandEnvelope): Promise<Answer> => handler.handle(envelope);
+  const admission = new AdmissionReactor({ openWork, slotsMax, send, onFault: warning('admission failed') });
+  const today: ChildrenOptions['today'] = (streams) => handler.loader.refresh(streams);
+  const children = new ChildrenReactor({ today, openWork, send, clock: now, onFault: warning('a child workflow was not brought on') });
   const here = new LocalWork();
   const handler: CommandHandler = new CommandHandler({
     store,
@@ -83,13 +89,14 @@ export async function openStateService(config: StateConfig, { connection, logger
     onCommitted: (commit) => {
       relay.offer(commit);
       feed.publish(commit.events, endedAmong(commit));
+      children.onCommitted(commit);
     },
     onQuotas: (quotas) => admission.onQuotas(quotas),
     onFault: ({ detail, error, ...fields }) => {
       logger.error({ ...fields, err: error, detail }, 'a command could not be decided');
     },
   });
-  const relay: RelayWorker = relayOf({ config, connection, logger, onRegressed, pools, store, openWork, send, admission });
+  const relay: RelayWorker = relayOf({ config, connection, logger, onRegressed, pools, store, openWork, send, admission, children });
   const lists = new Lists({
     url: config.DATABASE_READ_URL ?? config.DATABASE_URL,
     connections: Math.max(2, Math.round(config.DATABASE_POOL_SIZE * 0.3)),
@@ -115,14 +122,21 @@ interface RelayParts extends Surroundings {
   readonly openWork: OpenWork;
   readonly send: (envelope: CommandEnvelope) => Promise<unknown>;
   readonly admission: AdmissionReactor;
+  readonly children: ChildrenReactor;
 }
 
 /** The relay with its sweeps; woken when the broker is there again. */
-function relayOf({ config, connection, logger, onRegressed, pools, store, openWork, send, admission }: RelayParts): RelayWorker {
+function relayOf({ config, connection, logger, onRegressed, pools, store, openWork, send, admission, children }: RelayParts): RelayWorker {
   const log = (what: string, fields: Readonly<Record<string, unknown>>): void => {
     logger.info(fields, what);
   };
-  const sweeper = new Sweeper({ openWork, send, publishes: () => relay.leads, republish: (notices) => relay.republish(notices) });
+  const sweeper = new Sweeper({
+    openWork,
+    send,
+    children: (due) => children.onDue(due),
+    publishes: () => relay.leads,
+    republish: (notices) => relay.republish(notices),
+  });
   const sweeps = new SweepWorker({
     steps: () => sweeper.steps(),
     workflows: () => sweeper.workflows(),

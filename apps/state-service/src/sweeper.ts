@@ -11,7 +11,12 @@ export interface SweeperOptions {
   readonly publishes: () => boolean;
   /** Publishes notices of work that is late. @returns whether it could */
   readonly republish: (notices: readonly Notice[]) => Promise<boolean>;
+  /** Brings child workflows on. */
+  readonly children: (due: readonly DueStep[]) => void;
 }
+
+/** A child workflow is followed; it neither needs a notice nor loses its lease. */
+const isChild = ({ kind, status }: DueStep): boolean => kind === 'workflow.run' && status !== 'retrying';
 
 /** Looks for timers that came due. The rules decide what each means; a sweep only says what it saw. */
 export class Sweeper {
@@ -21,8 +26,10 @@ export class Sweeper {
   async steps(): Promise<number> {
     // What cannot be published must not crowd out what the database alone can do.
     const due = await this.options.openWork.dueSteps({ ready: this.options.publishes() });
-    const ready = due.filter(({ status }) => status === 'ready');
-    await Promise.all([this.redrive(ready), ...due.flatMap((step) => this.expire(step))]);
+    this.options.children(due.filter(isChild));
+    const others = due.filter((step) => !isChild(step));
+    const ready = others.filter(({ status }) => status === 'ready');
+    await Promise.all([this.redrive(ready), ...others.flatMap((step) => this.expire(step))]);
     return due.length;
   }
 

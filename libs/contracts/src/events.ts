@@ -98,7 +98,7 @@ export interface Escalation {
 /** Everything that can happen to a workflow that is not about one step. */
 export type WorkflowLifecycleEvent =
   | Message<'WorkflowRequested', { readonly request: WorkflowRequest; readonly deadlineAt: Timestamp }>
-  | Message<'WorkflowAdmitted', { readonly reason: 'slot-free' | 'from-queue' | 'resumed' }>
+  | Message<'WorkflowAdmitted', { readonly reason: 'slot-free' | 'from-queue' | 'resumed' | 'with-root' }>
   | Message<'WorkflowTransitioned', { readonly from: string; readonly to: string; readonly reason: string; readonly metadata: JsonObject }>
   | Message<'WorkflowPaused', { readonly reason: string }>
   | Message<'WorkflowResumed', { readonly reason: string; readonly deadlineAt: Timestamp }>

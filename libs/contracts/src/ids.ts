@@ -82,6 +82,17 @@ export function sortableId(prefix: string, nowMs: number, random: Uint8Array): s
 /** A name for a new workflow. Names that were made one after the other lie side by side in every index. */
 export const newWorkflowId = (nowMs: number, random: Uint8Array): WorkflowId => sortableId('wf', nowMs, random) as WorkflowId;
 
+const SORTABLE_WORKFLOW_ID = /^wf_[0-9a-hjkmnp-tv-z]{26}$/;
+const TIME_CHARS = 10;
+
+/** The name of the child workflow that an attempt of a `workflow.run` step is: always the same, and beside its parent's in every index. */
+export function childWorkflowId({ workflowId, stepId, attempt }: AttemptRef): WorkflowId {
+  const uuid = deriveUuid('child', workflowId, stepId, String(attempt));
+  const tail = bytesOfUuid(uuid).reduce((text, byte) => text + CROCKFORD.charAt(byte % 32), '');
+  const time = SORTABLE_WORKFLOW_ID.test(workflowId) ? workflowId.slice(3, 3 + TIME_CHARS) : '0'.repeat(TIME_CHARS);
+  return `wf_${time}${tail}` as WorkflowId;
+}
+
 const parser =
   <T extends string>(what: string, pattern: RegExp) =>
   (text: unknown): Result<T, string> =>

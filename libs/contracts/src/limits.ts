@@ -16,6 +16,8 @@ export const PLAN_PART_BYTES_MAX = 32 * 1024;
 export const PLAN_STEPS_MAX = 2_000;
 /** Dependencies of one step. */
 export const STEP_DEPENDENCIES_MAX = 64;
+/** How deep a child workflow may lie under the workflow that is nobody's child. */
+export const WORKFLOW_DEPTH_MAX = 8;
 /** Notices in one message. */
 export const NOTICES_PER_MESSAGE_MAX = 16;
 /** Bytes of one message on the broker: notices, command batches. */

@@ -44,16 +44,19 @@ const GROUPS: Readonly<Record<StepKind, KindGroup | undefined>> = {
   'change.validate': 'change',
   'change.merge': 'change',
   'change.discard': 'change',
-  'workflow.run': 'state',
-  'wait.timer': 'state',
-  'wait.signal': 'state',
+  'workflow.run': undefined,
+  'wait.timer': undefined,
+  'wait.signal': undefined,
   'human.approve': undefined,
   'human.input': undefined,
   'external.call': undefined,
 };
 
-/** The group whose subject carries a kind's notices; undefined for kinds that people or programs answer. */
+/** The group whose subject carries a kind's notices; undefined for kinds that state-service does itself, and those that people or programs answer. */
 export const kindGroupOf = (kind: StepKind): KindGroup | undefined => GROUPS[kind];
+
+/** Whether people or programs outside the platform answer it: nobody is told again, and its deadline is its own. */
+export const isAnsweredOutside = (kind: StepKind): boolean => kind.startsWith('human.') || kind.startsWith('external.');
 
 /** One commit of the log, after it happened. A listener that misses a range reads it from the log. */
 export interface FeedMessage {

@@ -1,5 +1,6 @@
 import type { StepId } from './ids.js';
 import type { JsonObject } from './json.js';
+import type { Priority, ProfileName } from './workflow-request.js';
 
 /** What a step is; decides which service does it (design 4.3). */
 export const STEP_KINDS = [
@@ -23,7 +24,7 @@ export const STEP_KINDS = [
 ] as const;
 export type StepKind = (typeof STEP_KINDS)[number];
 
-/** The groups that share a notice subject and a consumer. */
+/** The groups that share a notice subject and a consumer. What state-service does itself needs no notice (0030): on `state` there are markers only. */
 export const KIND_GROUPS = ['requirements', 'agent', 'command', 'change', 'state'] as const;
 export type KindGroup = (typeof KIND_GROUPS)[number];
 
@@ -94,6 +95,15 @@ export interface PlannedStep {
 /** Input of `command.run`. The built-in `noop` does nothing and succeeds; anything else is run in a workspace, without a shell. */
 export type CommandRunInput =
   { readonly builtin: 'noop' } | { readonly command: readonly string[]; readonly env?: Readonly<Record<string, string>> };
+
+/** Input of `workflow.run`: what the child workflow is asked for, exactly one of `requirement` and `plan`. Anything else it takes from its parent. */
+export type WorkflowRunInput = ({ readonly requirement: string } | { readonly plan: PlanDraft }) & {
+  readonly title?: string;
+  readonly profile?: ProfileName;
+  readonly priority?: Priority;
+  /** Added to the parent's, and stronger. */
+  readonly context?: JsonObject;
+};
 
 /** A command that proves something about a checkout: its exit decides. */
 export interface ValidationCommand {

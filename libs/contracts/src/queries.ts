@@ -5,6 +5,7 @@ import type { AgentId, StepId, TenantId, Timestamp, WorkflowId } from './ids.js'
 import type { JsonObject } from './json.js';
 import type { PlannedStep, StepKind } from './plan.js';
 import type {
+  ParentStep,
   Priority,
   ProfileName,
   RepositoryRef,
@@ -44,6 +45,8 @@ export interface StepView {
   readonly attempt: number;
   readonly dependsOn: readonly StepId[];
   readonly assignment?: Assignment;
+  /** Of a `workflow.run` step: the child workflow that its current attempt is. */
+  readonly childWorkflowId?: WorkflowId;
   readonly holder?: string;
   readonly startedAt?: Timestamp;
   readonly settledAt?: Timestamp;
@@ -75,6 +78,8 @@ export interface WorkflowView extends WorkflowSummary {
     readonly commit?: string;
   };
   readonly validations: readonly { readonly cycle: number; readonly passed: boolean; readonly commit: string }[];
+  /** Of a child workflow: the attempt that it is. */
+  readonly parent?: ParentStep;
   readonly escalation?: Escalation;
   readonly result?: JsonObject;
 }

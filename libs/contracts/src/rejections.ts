@@ -18,6 +18,7 @@ export const REJECTION_CODES = [
   'plan-cycle',
   'plan-invalid-step',
   'requirement-too-large',
+  'workflow-too-deep',
   'repository-required',
   'command-reused',
   'malformed-command',

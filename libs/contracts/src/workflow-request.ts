@@ -1,4 +1,4 @@
-import type { TaskId } from './ids.js';
+import type { StepId, TaskId, WorkflowId } from './ids.js';
 import type { JsonObject } from './json.js';
 import type { PlanDraft, ValidationCommand } from './plan.js';
 
@@ -49,6 +49,15 @@ export interface WorkflowOptions {
   readonly escalationTimeoutMs: number;
 }
 
+/** The attempt of a `workflow.run` step that a child workflow is. */
+export interface ParentStep {
+  readonly workflowId: WorkflowId;
+  readonly stepId: StepId;
+  readonly attempt: number;
+  /** 1 for a child of a workflow that is nobody's child; at most WORKFLOW_DEPTH_MAX. */
+  readonly depth: number;
+}
+
 /** A request to run a workflow, as `RequestWorkflow` carries it: every default filled in. */
 export interface WorkflowRequest {
   readonly profile: ProfileName;
@@ -58,6 +67,8 @@ export interface WorkflowRequest {
   readonly context: JsonObject;
   readonly priority: Priority;
   readonly options: WorkflowOptions;
+  /** Of a child workflow only; never taken from a client. */
+  readonly parent?: ParentStep;
 }
 
 export const WORKFLOW_STATUSES = ['pending', 'running', 'waiting', 'blocked', 'paused', 'completed', 'failed', 'cancelled'] as const;

@@ -1,4 +1,4 @@
-import type { LeaseAnswer, LeaseRenewal, StepId, StreamId, TenantId } from '@taskmaster/contracts';
+import type { LeaseAnswer, LeaseRenewal, StepId, StepKind, StreamId, TenantId } from '@taskmaster/contracts';
 import type pg from 'pg';
 import { faultOf } from './faults.js';
 import { eventColumns, storedEvent, type EventRow, type StoredEvent } from './readers.js';
@@ -12,6 +12,7 @@ export interface DueStep {
   readonly stream: StreamId;
   readonly stepId: StepId;
   readonly tenantId: TenantId;
+  readonly kind: StepKind;
   readonly status: 'ready' | 'running' | 'retrying';
   readonly attempt: number;
   readonly readyVersion: number;
@@ -34,7 +35,7 @@ export interface QueuedWorkflow {
 
 /** What must be answered, as sweeps, admission and a new epoch look at it. Instants are the database's. */
 export interface OpenWork {
-  /** Steps that are due, the longest overdue first. Ready ones, whose notices are to be sent again, only with `ready`. */
+  /** Steps that are due, the longest overdue first. Ready ones whose notices are to be sent again only with `ready`. */
   dueSteps(which: { readonly ready: boolean }, limit?: number): Promise<readonly DueStep[]>;
   dueWorkflows(limit?: number): Promise<readonly DueWorkflow[]>;
   /** Pushes the re-drive timers of ready steps on, after their notices were published again. */
@@ -52,9 +53,9 @@ export interface OpenWork {
 }
 
 const DUE_STEPS = `
-  select stream, step_id as "stepId", tenant_id as "tenantId", status, attempt, ready_version as "readyVersion", due_at as "dueAt"
+  select stream, step_id as "stepId", tenant_id as "tenantId", kind, status, attempt, ready_version as "readyVersion", due_at as "dueAt"
   from step
-  where due_at <= clock_timestamp() and ($2 or status <> 'ready')
+  where due_at <= clock_timestamp() and ($2 or status <> 'ready' or kind = 'workflow.run')
   order by due_at
   limit $1`;
 

@@ -168,6 +168,8 @@ export class Limits implements LogRule {
   private readonly limits = new Findings(9, 'tenants and agents stay within their limits');
   readonly findings = [this.limits];
   private readonly holding = new Set<string>();
+  /** They run in the slot of their root. */
+  private readonly children = new Set<string>();
   private readonly running = new Map<string, number>();
   private readonly agentLimit = new Map<string, number>();
   private readonly assigned = new Map<string, Map<string, string>>();
@@ -191,13 +193,20 @@ export class Limits implements LogRule {
     this.count();
   }
 
-  private slot(stream: string, key: string, { type }: DomainEvent): void {
+  private slot(stream: string, key: string, event: DomainEvent): void {
+    if (this.isOfChild(stream, event)) return;
+    const { type } = event;
     if (type === 'WorkflowAdmitted' && !this.holding.has(stream)) {
       this.holding.add(stream);
       this.change(key, 1);
     }
     const leaves = type === 'WorkflowPaused' || type === 'EscalationRaised' || type === 'WorkflowEnded';
     if (leaves && this.holding.delete(stream)) this.change(key, -1);
+  }
+
+  private isOfChild(stream: string, event: DomainEvent): boolean {
+    if (event.type === 'WorkflowRequested' && event.data.request.parent !== undefined) this.children.add(stream);
+    return event.type === 'WorkflowEnded' ? this.children.delete(stream) : this.children.has(stream);
   }
 
   private agent(stream: string, tenantId: string, event: DomainEvent): void {

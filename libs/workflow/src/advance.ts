@@ -14,7 +14,7 @@ import { profileOf } from './profiles/index.js';
 import { readiedAgain, stageReadied } from './ready.js';
 import { repairFacts } from './repair.js';
 import { isValidationFailure, stageStepId, standingOf, type StageStanding } from './stages.js';
-import { attemptOf, isOpen } from './step.js';
+import { attemptOf, isChildRunning, isOpen } from './step.js';
 import type { LiveWorkflow } from './state.js';
 import { allSteps, openSteps, stepOf } from './steps.js';
 
@@ -111,8 +111,11 @@ export function failFacts(w: LiveWorkflow, reason: string, _now: Timestamp): rea
   return [...cancelOpenSteps(w, 'the workflow failed'), ...transitionAlong(w, profile, { to: profile.failed, reason })];
 }
 
+/** A child workflow is told to end instead, and its step is cancelled when it has. */
 export const cancelOpenSteps = (w: LiveWorkflow, reason: string): readonly WorkflowEvent[] =>
-  openSteps(w.steps).map((step) => ({ type: 'StepCancelled', data: { stepId: step.spec.id, attempt: attemptOf(step), reason } }));
+  openSteps(w.steps)
+    .filter((step) => !isChildRunning(step))
+    .map((step) => ({ type: 'StepCancelled', data: { stepId: step.spec.id, attempt: attemptOf(step), reason } }));
 
 function transitionAlong(
   w: LiveWorkflow,
@@ -138,6 +141,8 @@ function closing(w: LiveWorkflow, profile: Profile, now: Timestamp): readonly Wo
   const outcome: WorkflowOutcome = w.cancelling === null ? (profile.terminal[w.state] ?? 'failed') : 'cancelled';
   const never = neverRun(w, outcome);
   if (never.length > 0) return never;
+  // No child outlives its parent.
+  if (openSteps(w.steps).some(isChildRunning)) return [];
   const id = stageStepId('discard', 0);
   const discard = stepOf(w.steps, id);
   if (discard === undefined && outcome !== 'completed' && hasLeftTraces(w)) return [stageReadied(id, 'change.discard', { outcome }, now)];

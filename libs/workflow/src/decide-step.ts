@@ -12,8 +12,8 @@ import { noop, type Decision, type DecisionContext } from './decider.js';
 import { acceptDraft, record, type Draft } from './draft.js';
 import { readied } from './ready.js';
 import { retryOf } from './recovery.js';
-import { standsStill } from './standing-still.js';
-import { assignmentOf, attemptOf, type Step } from './step.js';
+import { isLeaving, standsStill } from './standing-still.js';
+import { assignmentOf, attemptOf, isChildRunning, type Step } from './step.js';
 import type { LiveWorkflow } from './state.js';
 import { stepOf } from './steps.js';
 
@@ -22,7 +22,7 @@ type Of<T extends StepCommand['type']> = Extract<StepCommand, { type: T }>['data
 type Answer = Decision<WorkflowEvent>;
 
 /** Kinds whose start must be durable before they are completed; the others go from ready to succeeded in one command. */
-const STARTS_DURABLY = /^(agent\.|change\.)/;
+const STARTS_DURABLY = /^(agent\.|change\.|workflow\.)/;
 
 /** Commands about one attempt of one step. A stale one is a `noop`, never an error. */
 export function decideStep(command: StepCommand, w: LiveWorkflow, context: DecisionContext): Answer {
@@ -119,6 +119,10 @@ function fail(data: Of<'FailStep'>, at: At, context: DecisionContext): Answer {
 function settleFailed(by: string, error: StepError, { w, step }: At, context: DecisionContext): Answer {
   const attempt = attemptOf(step);
   const stepId = step.spec.id;
+  if (isChildRunning(step) && isLeaving(w)) {
+    const reason = w.cancelling ?? w.reason;
+    return acceptDraft(advance(record(draftOf(w, context), { type: 'StepCancelled', data: { stepId, attempt, reason } })));
+  }
   const failed = record(draftOf(w, context), { type: 'StepFailed', data: { stepId, attempt, by, error } });
   const after = stepOf(failed.workflow.steps, stepId) ?? step;
   const agentId = assignmentOf(step)?.agentId;
@@ -156,6 +160,7 @@ function retry({ w, step }: At, context: DecisionContext): Answer {
 function expire(data: Of<'ExpireStep'>, at: At, context: DecisionContext): Answer {
   const { situation, spec } = at.step;
   if (situation.status !== 'running') return noop(`the step is ${situation.status}`);
+  if (isChildRunning(at.step)) return noop('a child workflow ends by itself, or is cancelled');
   if (situation.deadlineAt <= context.now) {
     return settleFailed(
       'deadline',

@@ -6,6 +6,7 @@ import {
   msOf,
   PLAN_PART_BYTES_MAX,
   REQUIREMENT_BYTES_MAX,
+  WORKFLOW_DEPTH_MAX,
   type Timestamp,
   type WorkflowClientCommand,
   type WorkflowCommand,
@@ -17,10 +18,11 @@ import { noop, reject, type Decider, type DecisionContext, type Decision } from 
 import { decideStep } from './decide-step.js';
 import { acceptDraft, record, type Draft } from './draft.js';
 import { retryFacts } from './escalation.js';
-import { parsePlan, type PlanFault } from './plan.js';
+import { describePlanFault, parsePlan, type PlanFault } from './plan.js';
 import { allowedTransitions, isValidTransition } from './profiles/profile.js';
 import { profileOf } from './profiles/index.js';
 import { initialWorkflow, type LiveWorkflow, type Workflow } from './state.js';
+import { isLeaving } from './standing-still.js';
 import { openSteps } from './steps.js';
 import { planAdopted } from './plan-parts.js';
 import { evolve } from './workflow.js';
@@ -86,8 +88,9 @@ const draftOf = (workflow: LiveWorkflow, now: Timestamp): Draft => ({ now, workf
 function settle(draft: Draft, context: DecisionContext): No {
   const { workflow } = draft;
   const wantsSlot = workflow.status === 'active' && workflow.slot === 'queued' && workflow.cancelling === null;
-  const reason = workflow.version === 1 ? 'slot-free' : 'resumed';
-  const admitted = wantsSlot && context.slotFree ? record(draft, { type: 'WorkflowAdmitted', data: { reason } }) : draft;
+  const isChild = workflow.request.parent !== undefined;
+  const reason = isChild ? 'with-root' : workflow.version === 1 ? 'slot-free' : 'resumed';
+  const admitted = wantsSlot && (isChild || context.slotFree) ? record(draft, { type: 'WorkflowAdmitted', data: { reason } }) : draft;
   return acceptDraft(advance(admitted));
 }
 
@@ -114,6 +117,8 @@ function withPlanApart(asked: WorkflowRequest): { readonly kept: WorkflowRequest
 }
 
 function refusalOf(asked: WorkflowRequest): No | undefined {
+  if ((asked.parent?.depth ?? 0) > WORKFLOW_DEPTH_MAX)
+    return reject('workflow-too-deep', `child workflows lie at most ${String(WORKFLOW_DEPTH_MAX)} deep under the first of them`);
   const { source } = asked;
   switch (source.kind) {
     case 'requirement':
@@ -136,26 +141,6 @@ function refusalOf(asked: WorkflowRequest): No | undefined {
   }
 }
 
-/** Says what is wrong with a plan, naming the steps. */
-export function describePlanFault(fault: PlanFault): string {
-  switch (fault.kind) {
-    case 'plan-empty':
-      return 'the plan has no steps';
-    case 'plan-too-many-steps':
-      return `the plan has ${String(fault.count)} steps, more than are allowed`;
-    case 'plan-duplicate-step':
-      return `two steps are called ${fault.stepId}`;
-    case 'plan-unknown-dependency':
-      return `step ${fault.stepId} depends on ${fault.dependency}, which the plan does not contain`;
-    case 'plan-cycle':
-      return `these steps depend on each other in a circle: ${fault.stepIds.join(' → ')}`;
-    case 'plan-invalid-step':
-      return `step ${fault.stepId}: ${fault.reason}`;
-    default:
-      return assertNever(fault);
-  }
-}
-
 const planFaultData = (fault: PlanFault): Record<string, string | number | readonly string[]> => {
   const { kind: _kind, ...data } = fault;
   return data;
@@ -175,7 +160,6 @@ function resume(reason: string, w: LiveWorkflow, context: DecisionContext): No {
 }
 
 const isEnding = (w: LiveWorkflow): boolean => w.state in profileOf(w.request.profile).terminal;
-const isLeaving = (w: LiveWorkflow): boolean => w.cancelling !== null || isEnding(w);
 
 /** Possible until `change.merge` has started, the point of no return. */
 function cancel(reason: string, w: LiveWorkflow, context: DecisionContext): No {

@@ -6,11 +6,12 @@ import type { Decider } from './decider.js';
 
 export { accessDecider, type Access, type ApiKey } from './access.js';
 export { agentDecider, type Agent } from './agent.js';
-export { describePlanFault, workflowDecider } from './decide.js';
+export { workflowDecider } from './decide.js';
 export type { Decider, Decision, DecisionContext } from './decider.js';
+export { CHILD_LEASE_MS, childHolding, followedChildren, nextChildMove, refuseChild, type ChildMove, type ChildStep } from './children.js';
 export { chooseAgent, DELEGATION_POINTS, type Delegation, type DelegationOptions } from './delegation.js';
 export { STEP_TRANSITIONS } from './evolve-step.js';
-export { parsePlan, type Plan, type PlanFault } from './plan.js';
+export { describePlanFault, parsePlan, type Plan, type PlanFault } from './plan.js';
 export { allowedTransitions, isTerminal, isValidTransition, type Profile, type StageName, type Transition } from './profiles/profile.js';
 export { PROFILES, profileOf } from './profiles/index.js';
 export { metricsOf, progressPercentage } from './progress.js';

@@ -1,13 +1,18 @@
 import {
+  assertNever,
   err,
   isJsonObject,
   ok,
   parseStepId,
   PLAN_STEPS_MAX,
+  PRIORITIES,
+  PROFILE_NAMES,
   STAGE_STEP_PREFIX,
   STEP_DEPENDENCIES_MAX,
   STEP_INPUT_BYTES_MAX,
   STEP_KINDS,
+  WORKFLOW_DEPTH_MAX,
+  type JsonObject,
   type PlanDraft,
   type PlannedStep,
   type Result,
@@ -35,21 +40,29 @@ export type PlanFault =
   | { readonly kind: 'plan-cycle'; readonly stepIds: readonly string[] }
   | { readonly kind: 'plan-invalid-step'; readonly stepId: string; readonly reason: string };
 
+const TITLE_LENGTH_MAX = 200;
 const PLAIN_TIMEOUT_MS = 300_000;
 const AGENT_TIMEOUT_MS = 1_800_000;
-/** Start-to-close limit by kind (C4): agent work 30 minutes, anything else 5. */
-export const defaultTimeoutMs = (kind: StepKind): number => (kind.startsWith('agent.') ? AGENT_TIMEOUT_MS : PLAIN_TIMEOUT_MS);
+const STEP_TIMEOUT_MS_MAX = 86_400_000;
+/** Start-to-close limit by kind (C4): agent work 30 minutes, a child workflow as long as it takes by its own limits, anything else 5 minutes. */
+export function defaultTimeoutMs(kind: StepKind): number {
+  if (kind === 'workflow.run') return STEP_TIMEOUT_MS_MAX;
+  return kind.startsWith('agent.') ? AGENT_TIMEOUT_MS : PLAIN_TIMEOUT_MS;
+}
 
 /** Kinds that a plan may ask for today; the others belong to stages. */
-const PLANNABLE: readonly StepKind[] = ['agent.run', 'command.run', 'requirements.parse'];
+const PLANNABLE: readonly StepKind[] = ['agent.run', 'command.run', 'requirements.parse', 'workflow.run'];
 
-/** Parses a draft. Linear in steps and dependencies; every order is the draft's, so the result is the same every time. */
-export function parsePlan(draft: PlanDraft): Result<Plan, PlanFault> {
+/**
+ * Parses a draft. Linear in steps and dependencies; every order is the draft's, so the result is the same every time.
+ * @param depth of the workflow whose plan it is, under the one whose plan was given: plans of child workflows are parsed with it
+ */
+export function parsePlan(draft: PlanDraft, depth = 0): Result<Plan, PlanFault> {
   if (!Array.isArray(draft.steps) || draft.steps.length === 0) return err({ kind: 'plan-empty' });
   if (draft.steps.length > PLAN_STEPS_MAX) return err({ kind: 'plan-too-many-steps', count: draft.steps.length });
   const byId = new Map<string, PlannedStep>();
   for (const stepDraft of draft.steps as readonly StepDraft[]) {
-    const step = parseStep(stepDraft);
+    const step = parseStep(stepDraft, depth);
     if (!step.ok) return step;
     if (byId.has(step.value.id)) return err({ kind: 'plan-duplicate-step', stepId: step.value.id });
     byId.set(step.value.id, step.value);
@@ -61,12 +74,12 @@ export function parsePlan(draft: PlanDraft): Result<Plan, PlanFault> {
   return arrange([...byId.values()]);
 }
 
-function parseStep(draft: StepDraft): Result<PlannedStep, PlanFault> {
+function parseStep(draft: StepDraft, depth: number): Result<PlannedStep, PlanFault> {
   const invalid = (reason: string): Result<PlannedStep, PlanFault> =>
     err({ kind: 'plan-invalid-step', stepId: String(draft.id).slice(0, 64), reason });
   const id = parseStepId(draft.id);
   if (!id.ok) return invalid('an id is 1 to 48 lower case letters, digits and dashes');
-  const fault = stepFault(draft);
+  const fault = stepFault(draft, depth);
   if (fault !== undefined) return invalid(fault);
   const dependsOn = [...new Set(draft.dependsOn ?? [])] as StepId[];
   return ok({
@@ -76,7 +89,7 @@ function parseStep(draft: StepDraft): Result<PlannedStep, PlanFault> {
     dependsOn,
     input: draft.input ?? {},
     needs: draft.needs ?? {},
-    retry: retryPolicyOf(draft.retry),
+    retry: retryPolicyOf(draft.retry, draft.kind),
     timeoutMs: draft.timeoutMs ?? defaultTimeoutMs(draft.kind),
     onFailure: draft.onFailure ?? 'fail',
   });
@@ -94,16 +107,67 @@ const STEP_RULES: readonly (readonly [holds: (draft: StepDraft) => boolean, othe
     'command.run needs input {"builtin":"noop"} or {"command":["program","argument"]}',
   ],
   [(d) => d.kind !== 'agent.run' || typeof d.input?.['instruction'] === 'string', 'agent.run needs input {"instruction":"…"}'],
-  [(d) => d.timeoutMs === undefined || (d.timeoutMs >= 1 && d.timeoutMs <= 86_400_000), 'its timeoutMs is not between 1 and 86400000'],
+  [
+    (d) => d.timeoutMs === undefined || (d.timeoutMs >= 1 && d.timeoutMs <= STEP_TIMEOUT_MS_MAX),
+    `its timeoutMs is not between 1 and ${String(STEP_TIMEOUT_MS_MAX)}`,
+  ],
 ];
 
-const stepFault = (draft: StepDraft): string | undefined => STEP_RULES.find(([holds]) => !holds(draft))?.[1];
+const stepFault = (draft: StepDraft, depth: number): string | undefined =>
+  STEP_RULES.find(([holds]) => !holds(draft))?.[1] ?? (draft.kind === 'workflow.run' ? childFault(draft.input ?? {}, depth) : undefined);
 
 function isCommandInput(input: StepDraft['input']): boolean {
   if (input === undefined) return false;
   if (input['builtin'] === 'noop') return true;
   const command = input['command'];
   return Array.isArray(command) && command.length > 0 && command.every((part) => typeof part === 'string');
+}
+
+const CHILD_FIELDS = ['requirement', 'plan', 'title', 'profile', 'priority', 'context'];
+const CHILD_NEEDS = 'workflow.run needs input {"requirement":"…"} or {"plan":{"steps":[…]}}';
+
+/** What is wrong with the input of a `workflow.run` step. */
+function childFault(input: JsonObject, depth: number): string | undefined {
+  const { requirement, plan } = input;
+  if ((requirement === undefined) === (plan === undefined)) return CHILD_NEEDS;
+  const field = CHILD_RULES.find(([name, holds]) => input[name] !== undefined && !holds(input[name]))?.[0];
+  if (field !== undefined) return `the ${field} of its child workflow is not valid`;
+  const unknown = Object.keys(input).find((name) => !CHILD_FIELDS.includes(name));
+  if (unknown !== undefined) return `a child workflow has no ${unknown}, but ${CHILD_FIELDS.join(', ')}`;
+  if (plan === undefined) return undefined;
+  if (depth >= WORKFLOW_DEPTH_MAX) return `child workflows lie more than ${String(WORKFLOW_DEPTH_MAX)} deep`;
+  const parsed = parsePlan(plan as unknown as PlanDraft, depth + 1);
+  return parsed.ok ? undefined : `the plan of its child workflow: ${describePlanFault(parsed.error)}`;
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string' && value.trim() !== '';
+const CHILD_RULES: readonly (readonly [field: string, holds: (value: unknown) => boolean])[] = [
+  ['requirement', isText],
+  ['plan', (value) => isJsonObject(value) && Array.isArray(value['steps'])],
+  ['title', (value) => isText(value) && String(value).length <= TITLE_LENGTH_MAX],
+  ['profile', (value) => PROFILE_NAMES.some((name) => name === value)],
+  ['priority', (value) => PRIORITIES.some((name) => name === value)],
+  ['context', isJsonObject],
+];
+
+/** Says what is wrong with a plan, naming the steps. */
+export function describePlanFault(fault: PlanFault): string {
+  switch (fault.kind) {
+    case 'plan-empty':
+      return 'the plan has no steps';
+    case 'plan-too-many-steps':
+      return `the plan has ${String(fault.count)} steps, more than are allowed`;
+    case 'plan-duplicate-step':
+      return `two steps are called ${fault.stepId}`;
+    case 'plan-unknown-dependency':
+      return `step ${fault.stepId} depends on ${fault.dependency}, which the plan does not contain`;
+    case 'plan-cycle':
+      return `these steps depend on each other in a circle: ${fault.stepIds.join(' → ')}`;
+    case 'plan-invalid-step':
+      return `step ${fault.stepId}: ${fault.reason}`;
+    default:
+      return assertNever(fault);
+  }
 }
 
 /** Topological order in waves (Kahn), the critical path, or the steps of one real cycle. */

@@ -14,7 +14,8 @@ export interface QuotaChange {
 /** The quota changes between two states of a workflow: its tenant's slot, and a place at an agent for each attempt it runs (I9). */
 export function quotaChanges(before: Workflow, after: Workflow): readonly QuotaChange[] {
   if (after.status === 'absent') return [];
-  const changes = slotChanges(before.status === 'absent' ? 'none' : before.slot, after.slot);
+  // A child runs in the slot of its root.
+  const changes = after.request.parent === undefined ? slotChanges(before.status === 'absent' ? 'none' : before.slot, after.slot) : [];
   for (const { was, is: step } of changedSteps(before.status === 'absent' ? NO_STEPS : before.steps, after.steps)) {
     const held = was === undefined ? undefined : heldAgent(was);
     const holds = heldAgent(step);

@@ -1,4 +1,12 @@
-import { addMs, kindGroupOf, type JsonObject, type StepId, type StepKind, type Timestamp, type WorkflowEvent } from '@taskmaster/contracts';
+import {
+  addMs,
+  isAnsweredOutside,
+  type JsonObject,
+  type StepId,
+  type StepKind,
+  type Timestamp,
+  type WorkflowEvent,
+} from '@taskmaster/contracts';
 import { attemptOf, isUnforgiven, type Step } from './step.js';
 import { openSteps, startableSteps, stepOf } from './steps.js';
 import type { LiveWorkflow } from './state.js';
@@ -18,9 +26,9 @@ export const stageReadied = (id: string, kind: StepKind, input: JsonObject, now:
   data: { stepId: id as StepId, attempt: 1, kind, input, dueAt: dueAt(kind, REDRIVE_AFTER_MS, now) },
 });
 
-/** Work that a service does is re-driven; what people or programs answer has its own deadline. */
+/** Work that a service does is re-driven; what is answered from outside has its own deadline. */
 const dueAt = (kind: StepKind, timeoutMs: number, now: Timestamp): Timestamp =>
-  addMs(now, kindGroupOf(kind) === undefined ? timeoutMs : REDRIVE_AFTER_MS);
+  addMs(now, isAnsweredOutside(kind) ? timeoutMs : REDRIVE_AFTER_MS);
 
 /** The plan's steps that may start now, in plan order, within the workflow's own limit of concurrent steps. */
 export const unblockedSteps = (w: LiveWorkflow): readonly Step[] =>

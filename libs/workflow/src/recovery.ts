@@ -5,6 +5,7 @@ import {
   type ErrorType,
   type RetryPolicy,
   type StepError,
+  type StepKind,
   type Timestamp,
 } from '@taskmaster/contracts';
 
@@ -21,7 +22,13 @@ export const DEFAULT_RETRY: RetryPolicy = {
   nonRetryable: ['validation'],
 };
 
-export const retryPolicyOf = (draft: Partial<RetryPolicy> | undefined): RetryPolicy => ({ ...DEFAULT_RETRY, ...draft });
+/** A child workflow tries its own steps again; as a whole it is tried once, unless its step says otherwise. */
+const CHILD_RETRY: RetryPolicy = { ...DEFAULT_RETRY, maxAttempts: 1 };
+
+export const retryPolicyOf = (draft: Partial<RetryPolicy> | undefined, kind?: StepKind): RetryPolicy => ({
+  ...(kind === 'workflow.run' ? CHILD_RETRY : DEFAULT_RETRY),
+  ...draft,
+});
 
 const STRATEGIES: Readonly<Record<ErrorType, RecoveryStrategy>> = {
   network: 'exponential_backoff',

@@ -1,4 +1,12 @@
-import { PLAN_STEPS_MAX, REJECTION_CODES, REQUIREMENT_BYTES_MAX, type RejectionCode } from '@taskmaster/contracts';
+import {
+  PLAN_STEPS_MAX,
+  REJECTION_CODES,
+  REQUIREMENT_BYTES_MAX,
+  WORKFLOW_DEPTH_MAX,
+  type RejectionCode,
+  type StepId,
+  type WorkflowId,
+} from '@taskmaster/contracts';
 import { describe, expect, it } from '@jest/globals';
 import { accessDecider } from './access.js';
 import { agentDecider } from './agent.js';
@@ -56,6 +64,10 @@ const NOES: Readonly<Partial<Record<RejectionCode, () => unknown>>> = {
     story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('a', 'ghost')] }) } }),
   'plan-cycle': () =>
     story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('a', 'b'), noopStep('b', 'a')] }) } }),
+  'workflow-too-deep': () => {
+    const parent = { workflowId: 'wf_1' as WorkflowId, stepId: 'a' as StepId, attempt: 1, depth: WORKFLOW_DEPTH_MAX + 1 };
+    return story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('a')] }, { parent }) } });
+  },
   'plan-invalid-step': () => story().when({ type: 'RequestWorkflow', data: { request: planRequest({ steps: [noopStep('tm-mine')] }) } }),
   'requirement-too-large': () =>
     story().when({

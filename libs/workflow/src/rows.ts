@@ -89,7 +89,7 @@ export function workflowRow(workflow: Workflow): WorkflowRow | undefined {
     progress: w.progress,
     progressPercentage: percentageOf(w),
     requestedAt: w.requestedAt,
-    queuedAt: w.slot === 'queued' ? w.queuedAt : null,
+    queuedAt: w.slot === 'queued' && w.request.parent === undefined ? w.queuedAt : null,
     endedAt: w.ended?.at ?? null,
     outcome: w.ended?.outcome ?? null,
     reason: w.reason,

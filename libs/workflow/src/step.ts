@@ -91,6 +91,9 @@ export const isSettled = (step: Step): boolean => SETTLED.includes(step.situatio
 /** Ready, running or waiting for a retry: something is expected to answer. */
 export const isOpen = (step: Step): boolean => ['ready', 'running', 'retrying'].includes(step.situation.status);
 
+/** Whether its attempt is a child workflow that has begun: only that one's end settles it. */
+export const isChildRunning = ({ spec, situation }: Step): boolean => spec.kind === 'workflow.run' && situation.status === 'running';
+
 /** A dependency lets its dependants go when it succeeded, was skipped, or failed where its policy says to continue. */
 export function isSettledAsPolicyAllows(step: Step): boolean {
   const { status } = step.situation;

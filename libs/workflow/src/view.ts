@@ -27,6 +27,7 @@ export function viewOfWorkflow(id: WorkflowId, workflow: Workflow): WorkflowView
     waves: w.plan?.waves ?? [],
     criticalPath: w.plan?.criticalPath ?? [],
     ...askedFor(w),
+    ...(w.request.parent === undefined ? {} : { parent: w.request.parent }),
     ...endingOf(w),
     ...changeOf(w),
   };
@@ -72,8 +73,29 @@ function stepView(step: Step): StepView {
     attempt: attemptOf(step),
     dependsOn: spec.dependsOn,
     ...(assignment === undefined ? {} : { assignment }),
+    ...childOf(step),
     ...situationView(step),
   };
+}
+
+/** The child workflow that holds the current attempt, or settled it. */
+function childOf({ spec, situation }: Step): Pick<StepView, 'childWorkflowId'> {
+  if (spec.kind !== 'workflow.run') return {};
+  const childWorkflowId = childIdIn(situation);
+  return typeof childWorkflowId === 'string' ? { childWorkflowId: childWorkflowId as WorkflowId } : {};
+}
+
+function childIdIn(situation: Step['situation']): unknown {
+  switch (situation.status) {
+    case 'running':
+      return situation.holder;
+    case 'succeeded':
+      return situation.output['workflowId'];
+    case 'failed':
+      return situation.error.detail?.['workflowId'];
+    default:
+      return undefined;
+  }
 }
 
 function situationView({ situation, lastError }: Step): Partial<StepView> {

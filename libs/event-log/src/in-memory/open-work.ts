@@ -18,15 +18,18 @@ export class InMemoryOpenWork implements OpenWork {
   ) {}
 
   dueSteps({ ready }: { readonly ready: boolean }, limit = SWEEP_ROWS_MAX): Promise<readonly DueStep[]> {
-    const due = [...this.tables.steps.values()].filter((step) => this.isDue(step) && (ready || step.status !== 'ready'));
+    const due = [...this.tables.steps.values()].filter(
+      (step) => this.isDue(step) && (ready || step.status !== 'ready' || step.kind === 'workflow.run'),
+    );
     return Promise.resolve(
       due
         .sort(byDueAt)
         .slice(0, limit)
-        .map(({ stream, stepId, tenantId, status, attempt, readyVersion, dueAt }) => ({
+        .map(({ stream, stepId, tenantId, kind, status, attempt, readyVersion, dueAt }) => ({
           stream,
           stepId,
           tenantId,
+          kind: kind as DueStep['kind'],
           status: status as DueStep['status'],
           attempt,
           readyVersion,
