@@ -1,4 +1,4 @@
-import { type Command, type Priority, type StepDraft, type TenantId, type WorkflowRequest } from '@taskmaster/contracts';
+import { type Command, type JsonObject, type Priority, type StepDraft, type TenantId, type WorkflowRequest } from '@taskmaster/contracts';
 import type { SeededRandom } from '@taskmaster/testing';
 import type { Wish } from './clients.js';
 
@@ -7,6 +7,8 @@ export interface LoadOptions {
   readonly workflows: number;
   /** Over how long they are handed in. */
   readonly withinMs: number;
+  /** Which steps are child workflows; a randomness of its own, so that it changes nothing else. */
+  readonly children: SeededRandom;
 }
 
 const TENANTS = ['default', 'other'] as TenantId[];
@@ -17,7 +19,7 @@ export function anyWishes(options: LoadOptions): readonly Wish[] {
   return Array.from({ length: options.workflows }, (_, index) => wishesOfOne(options, index)).flat();
 }
 
-function wishesOfOne({ random, withinMs }: LoadOptions, index: number): readonly Wish[] {
+function wishesOfOne({ random, withinMs, children }: LoadOptions, index: number): readonly Wish[] {
   const tenantId = random.chance(0.75) ? (TENANTS[0] as TenantId) : (TENANTS[1] as TenantId);
   const key = `w${String(index)}`;
   const atMs = random.next() * withinMs;
@@ -25,7 +27,7 @@ function wishesOfOne({ random, withinMs }: LoadOptions, index: number): readonly
     ...{ key: what, tenantId, command, atMs: at, repeats: random.chance(0.3) ? random.integer(1, 2) : 0 },
     ...(what === key ? {} : { of: key }),
   });
-  const asked = anyRequest(random, key);
+  const asked = withChildren(anyRequest(random, key), children);
   const answers = answersTo(asked).map((answer, i) => wish(`${key}-answer-${String(i)}`, answer, atMs + random.next() * 15_000));
   const wishes = [wish(key, { type: 'RequestWorkflow', data: { request: asked } }, atMs), ...answers];
   if (random.chance(0.3)) return [...wishes, ...pausing(wish, { random, key, pausedAt: atMs + random.next() * 5_000, withinMs })];
@@ -79,6 +81,27 @@ function anyRequest(random: SeededRandom, title: string): WorkflowRequest {
       maxConcurrentSteps: random.integer(1, 8),
     },
   };
+}
+
+/** Share of the given plans that have child workflows, and of the steps of such a plan. */
+const WITH_CHILDREN = 0.5;
+const CHILDREN = 0.5;
+const CHILDREN_DEPTH_MAX = 2;
+
+/** The same request, some steps of its plan made child workflows. */
+function withChildren(request: WorkflowRequest, random: SeededRandom): WorkflowRequest {
+  const { source } = request;
+  if (source.kind !== 'plan' || !random.chance(WITH_CHILDREN)) return request;
+  return { ...request, source: { kind: 'plan', plan: { steps: source.plan.steps.map((step) => maybeChild(step, random, 1)) } } };
+}
+
+function maybeChild(step: StepDraft, random: SeededRandom, depth: number): StepDraft {
+  if (step.kind !== 'command.run' || !random.chance(CHILDREN)) return step;
+  const inside = anyPlan(random, false).slice(0, 3);
+  const steps = depth < CHILDREN_DEPTH_MAX ? inside.map((each) => maybeChild(each, random, depth + 1)) : inside;
+  // One that takes too long is cancelled now and then.
+  const timeoutMs = random.chance(0.2) ? random.integer(500, 4_000) : 3_600_000;
+  return { ...step, kind: 'workflow.run', timeoutMs, input: { plan: { steps } } as unknown as JsonObject };
 }
 
 const PLANNED = 's';

@@ -34,7 +34,6 @@ export interface ReplicaChange {
   readonly handler?: (handler: CommandHandler, parts: ReplicaParts) => void;
   readonly sweepsSteps?: boolean;
   readonly admits?: boolean;
-  readonly followsChildren?: boolean;
 }
 
 /** What a worker in the same process is given, and gives. */
@@ -68,7 +67,7 @@ export function startReplica(parts: ReplicaParts, change: ReplicaChange = {}): R
     takesHere: (notice) => here.takes(notice),
     onCommitted: (commit) => {
       relay.offer(change.offer?.(commit) ?? commit);
-      if (change.followsChildren !== false) children.onCommitted(commit);
+      children.onCommitted(commit);
     },
     onQuotas: (quotas) => {
       if (change.admits !== false) admission.onQuotas(quotas);

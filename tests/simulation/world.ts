@@ -97,7 +97,12 @@ export class World {
       ...WORKERS.slice(engines.length).map((name) => this.host(name, 'worker')),
       ...GATEWAYS.map((name) => this.host(name, 'gateway')),
     ];
-    const wishes = anyWishes({ random: this.random('load'), workflows: options.workflows, withinMs: options.withinMs });
+    const wishes = anyWishes({
+      random: this.random('load'),
+      children: this.random('children'),
+      workflows: options.workflows,
+      withinMs: options.withinMs,
+    });
     this.clients = new Clients(
       {
         ...{ time: this.time, random: this.random('people') },

@@ -72,9 +72,10 @@ export class LogChecks {
     return (await this.pool.query<RepeatedAttempt>(text)).rows;
   }
 
-  /** Requested workflows, by the id in their stream. */
+  /** Workflows that a client requested, by the id in their stream; whose the others are is invariant 15. */
   async requestedWorkflows(): Promise<ReadonlySet<string>> {
-    const { rows } = await this.pool.query<{ stream: string }>("select stream from event where type = 'WorkflowRequested'");
+    const text = "select stream from event where type = 'WorkflowRequested' and data->'request'->'parent' is null";
+    const { rows } = await this.pool.query<{ stream: string }>(text);
     return new Set(rows.map(({ stream }) => stream.replace(/^workflow-/, '')));
   }
 

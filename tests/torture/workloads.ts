@@ -10,7 +10,7 @@ const REQUIREMENTS = [
 ];
 
 /** What clients of a torture run ask for. */
-export const SHAPES = ['chain', 'fan-out', 'commands', 'sleeper', 'overdue', 'failing'] as const;
+export const SHAPES = ['chain', 'fan-out', 'commands', 'sleeper', 'overdue', 'failing', 'family'] as const;
 export type Shape = (typeof SHAPES)[number] | 'cicd';
 
 /** One request, and the ends that it may come to when nobody cancels it. */
@@ -67,6 +67,18 @@ const failing = (): readonly StepDraft[] => [
   step('never', NOOP, ['fails']),
 ];
 
+const child = (id: string, steps: readonly StepDraft[], dependsOn: readonly string[] = []): StepDraft =>
+  step(id, { plan: { steps } } as unknown as StepDraft['input'], dependsOn, { kind: 'workflow.run' });
+
+/** Workflows in workflows, some of them side by side. */
+const family = (width: number): readonly StepDraft[] => [
+  step('first', NOOP),
+  ...Array.from({ length: width }, (_, index) =>
+    child(`c${String(index + 1)}`, [step('a', NOOP), child('grandchild', chain(2, [NOOP, { command: ['true'] }]), ['a'])], ['first']),
+  ),
+  step('last', NOOP, ['c1']),
+];
+
 function planOf(shape: (typeof SHAPES)[number], random: SeededRandom): PlanDraft {
   switch (shape) {
     case 'chain':
@@ -81,6 +93,8 @@ function planOf(shape: (typeof SHAPES)[number], random: SeededRandom): PlanDraft
       return { steps: overdue() };
     case 'failing':
       return { steps: failing() };
+    case 'family':
+      return { steps: family(random.integer(1, 3)) };
   }
 }
 
@@ -91,10 +105,11 @@ const ENDS: Readonly<Record<(typeof SHAPES)[number], readonly WorkflowOutcome[]>
   sleeper: ['completed'],
   overdue: ['completed'],
   failing: ['failed'],
+  family: ['completed'],
 };
 
 /** The cheap shapes come most often. */
-const MIX = ['chain', 'chain', 'chain', 'fan-out', 'fan-out', 'fan-out', 'commands', 'sleeper', 'overdue', 'failing'] as const;
+const MIX = ['chain', 'chain', 'chain', 'fan-out', 'fan-out', 'fan-out', 'commands', 'sleeper', 'overdue', 'failing', 'family'] as const;
 const PRIORITIES = ['low', 'medium', 'high', 'critical'] as const;
 
 /** A small workflow of one shape or another. */

@@ -58,14 +58,23 @@ const broken = (log: readonly LoggedEvent[], slotsMax = 1): number[] =>
     .filter(({ violations }) => violations.length > 0)
     .map(({ number }) => number);
 
+const childRequested = (stream: string): Told => [
+  stream,
+  'WorkflowRequested',
+  { request: { source: { kind: 'plan' }, parent: { workflowId: 'w', stepId: 'a', attempt: 1, depth: 1 } } },
+];
+
 const good = (): LoggedEvent[] =>
   logOf(
     [W, 'WorkflowRequested', { request: { source: { kind: 'task', taskId: 't' } } }],
     [W, 'WorkflowAdmitted'],
     plan({ id: 'a', dependsOn: [] }, { id: 'b', dependsOn: ['a'] }),
-    step('StepReadied', 'a'),
-    step('StepStarted', 'a'),
-    step('StepSucceeded', 'a'),
+    step('StepReadied', 'a', { kind: 'workflow.run' }),
+    step('StepStarted', 'a', { holder: 'c' }),
+    childRequested('workflow-c'),
+    ['workflow-c', 'WorkflowAdmitted'],
+    ['workflow-c', 'WorkflowEnded'],
+    step('StepSucceeded', 'a', { by: 'c' }),
     step('StepReadied', 'b'),
     step('StepSucceeded', 'b'),
     [W, 'ValidationRecorded', { passed: true, commit: 'abc' }],
@@ -77,7 +86,7 @@ describe('checking a history', () => {
   it('finds nothing wrong with a good one and says how much it looked at', () => {
     expect(broken(good())).toEqual([]);
     const reports = checkHistory(good(), { sha256, slotsMax: 1 });
-    expect(reports.map(({ number }) => number)).toEqual([1, 2, 3, 6, 7, 9, 10, 12, 14]);
+    expect(reports.map(({ number }) => number)).toEqual([1, 2, 3, 6, 7, 9, 10, 12, 14, 15]);
     expect(reports.every(({ checked }) => checked > 0)).toBe(true);
   });
 
@@ -88,10 +97,11 @@ describe('checking a history', () => {
   it('finds a changed byte and a removed event in a stream (I2)', () => {
     const changed = good().map((event) => (event.position === 1 ? { ...event, dataText: event.dataText.replace('"t"', '"u"') } : event));
     expect(broken(changed)).toEqual([2]);
-    expect(verifyChain(changed, sha256)).toHaveLength(1);
+    const ofOneStream = changed.filter(({ stream }) => stream === W);
+    expect(verifyChain(ofOneStream, sha256)).toHaveLength(1);
     expect(
       verifyChain(
-        good().filter(({ version }) => version !== 4),
+        good().filter(({ stream, version }) => stream === W && version !== 4),
         sha256,
       ).length,
     ).toBeGreaterThan(0);
@@ -157,6 +167,16 @@ describe('checking a history', () => {
   it('finds an attempt with two holders (I14)', () => {
     expect(broken(logOf(step('StepStarted', 'a'), step('StepStarted', 'a', { holder: 'other' })))).toEqual([14]);
     expect(broken(logOf(step('StepStarted', 'a'), step('StepSucceeded', 'a', { by: 'other' })))).toEqual([14]);
+  });
+
+  it('finds a child that its parent did not start, a second one, and one that outlives its parent (I15)', () => {
+    const begun = [step('StepReadied', 'a', { kind: 'workflow.run' }), step('StepStarted', 'a', { holder: 'c' })];
+    expect(broken(logOf(...begun, childRequested('workflow-c'), ['workflow-c', 'WorkflowEnded'], [W, 'WorkflowEnded']))).toEqual([]);
+    expect(broken(logOf(childRequested('workflow-c')))).toEqual([15]);
+    expect(broken(logOf(begun[0] as Told, childRequested('workflow-c')))).toEqual([15]);
+    expect(broken(logOf(...begun, childRequested('workflow-other')))).toEqual([15]);
+    expect(broken(logOf(...begun, childRequested('workflow-c'), childRequested('workflow-d')))).toEqual([15]);
+    expect(broken(logOf(...begun, childRequested('workflow-c'), [W, 'WorkflowEnded']))).toEqual([15]);
   });
 
   it('checks what clients were told when it is given their records (I4)', () => {

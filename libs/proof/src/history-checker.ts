@@ -1,5 +1,6 @@
 import { DEFAULT_TENANT, type InvariantReport, type TenantId } from '@taskmaster/contracts';
 import type { LoggedEvent, Sha256 } from './chain.js';
+import { ChildrenOfParents } from './children-rules.js';
 import type { ClientRecord } from './client-records.js';
 import { ClientAnswers } from './client-rules.js';
 import type { LogRule } from './invariant.js';
@@ -16,7 +17,7 @@ export interface HistoryCheckerOptions {
   readonly tenantId?: TenantId;
 }
 
-/** Checks the invariants of design 15 that can be read from a log: 1, 2, 3, 6, 7, 9, 10, 12 and 14, and 4 with clients' records. Feed it the log in order. */
+/** Checks the invariants of design 15 that can be read from a log: 1, 2, 3, 6, 7, 9, 10, 12, 14 and 15, and 4 with clients' records. Feed it the log in order. */
 export class HistoryChecker {
   private readonly chains: Chains;
   private readonly rules: readonly LogRule[];
@@ -31,6 +32,7 @@ export class HistoryChecker {
       new WorkflowHistories(),
       new Limits(slotsMax),
       new OneWorkflowPerTask(),
+      new ChildrenOfParents(),
       ...(records === undefined ? [] : [new ClientAnswers(records, tenantId)]),
     ];
   }

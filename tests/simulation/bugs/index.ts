@@ -1,6 +1,8 @@
 import type { Bug } from '../bug.js';
 import {
   cacheBeforeCommit,
+  childForgotten,
+  childTakesSlot,
   conflictTakenForDone,
   idsDrawn,
   leaseNotNoticed,
@@ -44,6 +46,8 @@ export const bugs = (): readonly Bug[] => [
   conflictTakenForDone,
   cacheBeforeCommit,
   quotaIgnored,
+  childForgotten,
+  childTakesSlot,
   heldTakenForOurs,
   holderNotChecked,
   attemptNotChecked,

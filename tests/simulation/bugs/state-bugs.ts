@@ -1,5 +1,5 @@
 import { deriveUuid, type CommandId } from '@taskmaster/contracts';
-import type { AppendGroup, AppendOutcome, GroupOutcome } from '@taskmaster/event-log';
+import { tenantQuotaKey, type AppendGroup, type AppendOutcome, type GroupOutcome } from '@taskmaster/event-log';
 import { foldInto } from '@taskmaster/state-service';
 import type { Bug } from '../bug.js';
 import type { ReplicaChange } from '../state-replica.js';
@@ -96,4 +96,23 @@ export const quotaIgnored: Bug = {
   name: 'quota-ignored',
   mistake: 'The append takes a place without looking whether one is free.',
   ports: changingGroups((group) => ({ ...group, quotas: group.quotas.map((quota) => ({ ...quota, limit: 1_000 })) })),
+};
+
+export const childForgotten: Bug = {
+  name: 'child-forgotten',
+  mistake: 'The sweep does not look at steps that are child workflows: what a crash left between parent and child stays so.',
+  ports: (ports) =>
+    withOpenWork(ports, {
+      dueSteps: async (which) => (await ports.openWork.dueSteps(which)).filter(({ kind }) => kind !== 'workflow.run'),
+    }),
+};
+
+export const childTakesSlot: Bug = {
+  name: 'child-takes-slot',
+  mistake: 'A child workflow takes a slot of its own, so parents that wait for their children can take them all.',
+  ports: changingGroups((group) => {
+    const asks = group.events.some(({ type, dataText }) => type === 'WorkflowRequested' && dataText.includes('"parent":'));
+    const quota = { key: tenantQuotaKey(group.tenantId), kind: 'claim', limit: 4 } as const;
+    return asks ? { ...group, quotas: [...group.quotas, quota] } : group;
+  }),
 };

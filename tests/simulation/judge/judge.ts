@@ -93,8 +93,9 @@ export class Judge implements BrokerWitness {
       answers.end();
       for (const { violations } of answers.findings) this.report(violations);
     }
-    for (const { type, commandId, stream } of this.tables.events)
-      if (type === 'WorkflowRequested' && !asked.has(commandId)) this.broken('I3', `${stream} was requested by a command that nobody gave`);
+    for (const { type, commandId, stream, actor } of this.tables.events)
+      if (type === 'WorkflowRequested' && actor.kind === 'user' && !asked.has(commandId))
+        this.broken('I3', `${stream} was requested by a command that nobody gave`);
   }
 
   /** After quiet: rows, quotas and stream are what the log says they are. */

@@ -36,8 +36,10 @@ const count = (counts: Map<string, number>, key: string): void => void counts.se
 /** The places that one workflow holds and waits for. */
 function countPlaces({ used, waiting }: Places, tenantId: string, state: Workflow): void {
   if (state.status === 'absent') return;
-  if (state.slot === 'held') count(used, tenantQuotaKey(tenantId));
-  if (state.slot === 'queued') count(waiting, tenantQuotaKey(tenantId));
+  // A child runs in the slot of its root.
+  const isRoot = state.request.parent === undefined;
+  if (isRoot && state.slot === 'held') count(used, tenantQuotaKey(tenantId));
+  if (isRoot && state.slot === 'queued') count(waiting, tenantQuotaKey(tenantId));
   for (const { status, agentId } of stepRows({ status: 'absent' }, state))
     if (status === 'running' && agentId !== null) count(used, agentQuotaKey(tenantId, agentId));
 }

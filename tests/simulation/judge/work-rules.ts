@@ -1,4 +1,4 @@
-import { workflowStream } from '@taskmaster/contracts';
+import { workflowStream, type WorkflowId } from '@taskmaster/contracts';
 import type { Tables } from '@taskmaster/event-log/in-memory';
 import type { Work } from '@taskmaster/agent-coordinator';
 import type { WorkWitness } from '../worker.js';
@@ -58,8 +58,17 @@ export class WorkRules implements WorkWitness {
     const { stepId, attempt, by = '' } = dataOf(event);
     if (event.type === 'StepFailed' && (by === 'lease' || by === 'deadline')) return;
     const name = `${event.stream.slice('workflow-'.length)} ${stepId}#${String(attempt)}`;
+    if (this.tables.steps.get(`${event.stream} ${stepId}`)?.kind === 'workflow.run') return this.settledByChild(event, name, by);
     if (!this.done.has(`${name} by ${by}`)) this.broken('I14', `${name} is settled by ${by}, who did not do it`);
     if (event.actor.id !== by) this.broken('I14', `${name} is settled for ${by} by ${event.actor.id}`);
+  }
+
+  /** A step that is a child workflow ends as that did, after it. */
+  private settledByChild({ type, position }: StoredEvent, name: string, by: string): void {
+    const last = this.tables.eventsOf.get(workflowStream(by as WorkflowId))?.at(-1);
+    const outcome = last?.type === 'WorkflowEnded' && last.position < position ? dataOf(last).outcome : 'not ended';
+    if ((outcome === 'completed') !== (type === 'StepSucceeded') || outcome === 'not ended')
+      this.broken('I14', `${name}: ${type} although its child ${by} has ${outcome ?? ''}`);
   }
 }
 
@@ -67,5 +76,5 @@ const nameOf = ({ workflowId, stepId, attempt }: Work): string => `${workflowId}
 
 const dataOf = (
   event: StoredEvent,
-): { readonly stepId: string; readonly attempt: number; readonly holder?: string; readonly by?: string } =>
+): { readonly stepId: string; readonly attempt: number; readonly holder?: string; readonly by?: string; readonly outcome?: string } =>
   JSON.parse(event.dataText) as never;
