@@ -11,7 +11,7 @@ export const CACHED_ENDED_MAX = 16;
 /** A snapshot of what is not a workflow is taken every so many events. */
 export const SNAPSHOT_EVERY = 200;
 /** Raised when the shape of a folded state or the meaning of an event changes: older snapshots are then not read. */
-export const REDUCER_VERSION = 3;
+export const REDUCER_VERSION = 4;
 
 /** Folded states by stream. The cache is advanced only by what was committed. */
 export class StreamLoader {

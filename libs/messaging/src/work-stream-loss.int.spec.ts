@@ -235,6 +235,35 @@ describe('a stream that lost something', () => {
     await next.close();
   }, 60_000);
 
+  it('gets a new epoch when its marker never came, because a late answer to what stood there before would be one to what stands there now', async () => {
+    log.append(...notices(1, 5));
+    const dies = new Error('killed');
+    let rollBack: () => Promise<void> = () => Promise.resolve();
+    const first = new WorkStream(connection, STREAM_SETTINGS_DEFAULT, async (point) => {
+      if (point === 'stream-created') rollBack = await backup(1);
+      if (point === 'work-redriven') throw dies;
+    });
+    await expect(first.open(log, log)).rejects.toBe(dies);
+    await eventually(async () => (await lastSequence(1)) === 1);
+    const before = await connection.jetstream().consumers.get(workStreamOf(1), COMMAND_CONSUMER);
+    const held = await before.next({ expires: 5_000 });
+    log.answer(1);
+    await broker.kill9();
+    await rm(join(broker.store, 'jetstream', '$G', 'streams', workStreamOf(1), 'obs'), { recursive: true });
+    await rollBack();
+    const work = new WorkStream(connection);
+    const { epoch, redriven } = await eventually(() => work.open(log, log));
+    expect(redriven).toBe('no-marker');
+    const now = await connection.jetstream().consumers.get(workStreamOf(epoch), COMMAND_CONSUMER);
+    const taken = await now.next({ expires: 5_000 });
+    expect(taken?.json<NoticeMessage>().notices.map(({ position }) => position)).toEqual(positions(2, 4));
+    // Whoever took it dies; whoever held the other one answers late.
+    held?.ack();
+    await connection.flush();
+    expect(await answerNotices(epoch, 4)).toEqual(positions(2, 4));
+    await work.close();
+  }, 60_000);
+
   it('gets a new epoch when the marker that closed its beginning was purged', async () => {
     log.append(...notices(1, 4));
     const work = new WorkStream(connection);

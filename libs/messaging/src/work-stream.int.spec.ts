@@ -247,8 +247,8 @@ describe('WorkStream', () => {
     await expect(first.open(log, log)).rejects.toBe(dies);
     const second = new WorkStream(connection);
     // What the first one sent before it died may still be on its way; the fence refuses whoever did not count on it, who then opens again.
-    expect(await eventually(() => second.open(log, log))).toEqual({ epoch: 1, resumeAfter: 5, redriven: 'no-marker' });
-    expectWholeCover(await storedIn(manager, 1), 5);
+    expect(await eventually(() => second.open(log, log))).toEqual({ epoch: 2, resumeAfter: 5, redriven: 'no-marker' });
+    expectWholeCover(await storedIn(manager, 2), 5);
     await second.close();
   });
 

@@ -103,9 +103,10 @@ export class WorkStream {
         eventAt: (position) => source.eventAt(position),
       });
       if (found.kind === 'lost') return await this.#startEpoch(record.epoch, source, found.loss);
+      // Not in the same stream again: what was published there first may be in somebody's hands, and be answered where other work stands now.
+      if (found.upto === 0 && head > 0) return await this.#startEpoch(record.epoch, source, 'no-marker');
       await ensureTopology(manager, record.epoch, this.settings);
       this.#startPublisher({ ...found, epoch: record.epoch });
-      if (found.upto === 0 && head > 0) return await this.#redrive(source, 'no-marker');
       return { epoch: record.epoch, resumeAfter: found.upto };
     } catch (error) {
       this.#publisher?.close();
@@ -207,7 +208,7 @@ export class WorkStream {
     return this.#publisher;
   }
 
-  async #startEpoch(from: number, source: WorkSource, loss: StreamLoss): Promise<Opened> {
+  async #startEpoch(from: number, source: WorkSource, loss: NonNullable<Opened['redriven']>): Promise<Opened> {
     const epochs = this.#epochs as EpochStore;
     const manager = this.#manager as JetStreamManager;
     await this.#refuseUnknownEpochs(from);

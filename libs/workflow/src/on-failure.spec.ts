@@ -47,6 +47,15 @@ describe('what follows when the policy of a step is exhausted', () => {
 
   const asking = CASES.filter(([, policy]) => policy === 'escalate' || policy === 'block');
 
+  it.each(asking)('takes no slot while it is paused, when the person answers then: profile %s, onFailure %s', (profile, policy) => {
+    const t = told(profile, policy).complete('beside').fail('fragile').must({ type: 'PauseWorkflow', data: { reason: 'wait' } });
+    answer(t, 'retry');
+    expect([t.live.slot, statusOf(t.live), workflowRow(t.live)?.queuedAt]).toEqual(['none', 'paused', null]);
+    expect(t.when({ type: 'AdmitWorkflow', data: {} })).toMatchObject({ kind: 'noop' });
+    t.must({ type: 'ResumeWorkflow', data: { reason: 'go on' } });
+    expect([t.live.slot, statusOf(t.live)]).toEqual(['held', 'running']);
+  });
+
   it.each(asking)('is one attempt more when the person says retry: profile %s, onFailure %s', (profile, policy) => {
     const t = told(profile, policy).complete('beside');
     const { state } = t.live;

@@ -114,7 +114,14 @@ function evolveLifecycle(w: LiveWorkflow, fact: LifecycleFact): LiveWorkflow {
     case 'EscalationRaised':
       return { ...w, slot: 'none', escalation: fact.data };
     case 'EscalationResolved':
-      return { ...w, slot: 'queued', queuedAt: fact.at, escalation: null, ...allowedBy(w, fact.data.decision) };
+      // Whoever is paused asks for a slot when it is resumed.
+      return {
+        ...w,
+        slot: w.paused === null ? 'queued' : 'none',
+        queuedAt: fact.at,
+        escalation: null,
+        ...allowedBy(w, fact.data.decision),
+      };
     default:
       return assertNever(fact);
   }

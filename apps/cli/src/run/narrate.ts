@@ -27,7 +27,8 @@ const WORDS: Readonly<Record<string, Words>> = {
     `plan amended (${data.reason}): ${data.added.map((step) => step.title).join(', ')}`,
   StepAssigned: (run, data: { stepId: string; assignment: { agentName: string; simulated: boolean; reason: string } }) =>
     `assigned: ${titleOf(run, data)} to ${data.assignment.agentName}${data.assignment.simulated ? ' (SIMULATED)' : ''}: ${data.assignment.reason}`,
-  StepStarted: (run, data: { stepId: string }) => `started: ${titleOf(run, data)}`,
+  StepStarted: (run, data: { stepId: string; holder: string }) =>
+    `started: ${titleOf(run, data)}${run.steps.get(data.stepId)?.kind === 'workflow.run' ? ` as workflow ${data.holder}` : ''}`,
   StepProgressed: (run, data: { stepId: string; message: string }) => `progress: ${titleOf(run, data)}: ${data.message}`,
   StepSucceeded: (run, data: { stepId: string; durationMs: number }) => `done: ${titleOf(run, data)} (${durationText(data.durationMs)})`,
   StepFailed: (run, data: { stepId: string; error: { type: string; message: string } }) =>

@@ -167,8 +167,12 @@ function watchStep(run: Run, event: Known): Run {
     mark: 'waiting' as const,
     attempt: 0,
   };
-  return { ...run, steps: new Map(run.steps).set(stepId, { ...before, ...changes }) };
+  return { ...run, steps: new Map(run.steps).set(stepId, { ...before, ...changes, ...childNote(before, event) }) };
 }
+
+/** Which workflow a step is, so that a person can look there. */
+const childNote = ({ kind }: RunStep, event: Known): Partial<RunStep> =>
+  kind === 'workflow.run' && event.type === 'StepStarted' ? { note: `as workflow ${event.data.holder}` } : {};
 
 const kindOf = (event: Known): string => (event.type === 'StepReadied' ? event.data.kind : '');
 const titleOf = (event: Known, stepId: string): string => NAMES[kindOf(event)] ?? stepId;
