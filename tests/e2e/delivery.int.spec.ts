@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { WorkflowView } from '@taskmaster/contracts';
+import type { LogReport, WorkflowView } from '@taskmaster/contracts';
 import { eventually, makeRepository, type TestRepository } from '@taskmaster/testing';
 import { httpClient, type HttpClient } from '../platform/http-client.js';
 import { startPlatformUnderTest, type PlatformUnderTest } from '../platform/platform-under-test.js';
@@ -178,6 +178,44 @@ describe('a step of a given plan that fails', () => {
         ['fragile', 'succeeded', 2],
         ['after', 'succeeded', 1],
       ]);
+    },
+    DELIVERY_MS_MAX,
+  );
+});
+
+describe('a plan with workflows in it', () => {
+  it(
+    'delivers each of them by a pull request of its own, side by side into one repository, before it goes on',
+    async () => {
+      const repository = await repositoryOf({ 'README.md': '# Sample\n', 'check.sh': 'exit 0\n' });
+      const child = (id: string, requirement: string): object => ({ id, kind: 'workflow.run', input: { requirement, profile: 'cicd' } });
+      const id = await submitAs({
+        plan: {
+          steps: [
+            child('left', 'Add a greeting'),
+            child('right', 'Add a farewell'),
+            { id: 'last', kind: 'command.run', input: { builtin: 'noop' }, dependsOn: ['left', 'right'] },
+          ],
+        },
+        repository: { url: repository.path, branch: repository.branch, forge: 'local' },
+        options: { validation: [{ name: 'check', command: ['sh', 'check.sh'] }] },
+      });
+      const view = await until(id, ended);
+      expect({ outcome: view.outcome, reason: view.reason }).toMatchObject({ outcome: 'completed' });
+      const head = await repository.git('rev-parse', 'trunk');
+      for (const name of ['left', 'right']) {
+        const step = view.steps.find((each) => each.id === name);
+        const inner = await until(step?.childWorkflowId ?? '', ended);
+        expect(inner).toMatchObject({
+          outcome: 'completed',
+          state: 'merged',
+          parent: { workflowId: id, stepId: name, attempt: 1, depth: 1 },
+        });
+        const commit = inner.pullRequest?.commit ?? '';
+        expect(await repository.git('merge-base', commit, head)).toBe(commit);
+      }
+      const { body } = await client.call('POST', '/api/audit/verify', { body: {} });
+      expect((body as LogReport).invariants.flatMap(({ violations }) => violations)).toEqual([]);
     },
     DELIVERY_MS_MAX,
   );

@@ -69,6 +69,25 @@ export const SAFEGUARDS: readonly Safeguard[] = [
     because: /Received promise resolved instead of rejected/,
   },
   {
+    name: 'no stream is begun twice under one name',
+    edits: [
+      edit(
+        'libs/messaging/src/work-stream.ts',
+        "if (found.upto === 0 && head > 0) return await this.#startEpoch(record.epoch, source, 'no-marker');",
+        '',
+      ),
+      edit(
+        'libs/messaging/src/work-stream.ts',
+        'return { epoch: record.epoch, resumeAfter: found.upto };',
+        "return found.upto === 0 && head > 0 ? await this.#redrive(source, 'no-marker') : { epoch: record.epoch, resumeAfter: found.upto };",
+      ),
+    ],
+    spec: 'libs/messaging/src/work-stream-loss.int.spec.ts',
+    title:
+      'gets a new epoch when its marker never came, because a late answer to what stood there before would be one to what stands there now',
+    because: /no message after the positions/,
+  },
+  {
     name: 'a new epoch tells of all open work again',
     edits: [
       edit('libs/messaging/src/work-stream.ts', 'for (const message of packNotices(notices)) await publisher.publish(message, 0);', ''),
@@ -226,5 +245,35 @@ export const SAFEGUARDS: readonly Safeguard[] = [
     spec: 'apps/state-service/src/last-slot.int.spec.ts',
     title: 'is taken by one of two workflows that two replicas start at once, and the other waits for it',
     because: /-\s+false,\n\+\s+true,/,
+  },
+  {
+    name: 'a child runs in the slot of its root',
+    edits: [
+      edit('libs/workflow/src/quota.ts', 'after.request.parent === undefined ?', 'true ?'),
+      edit('libs/workflow/src/decide.ts', 'const isChild = workflow.request.parent !== undefined;', 'const isChild = false;'),
+    ],
+    spec: 'apps/state-service/src/children.int.spec.ts',
+    title: 'go on, because children run in the slot of their root, and whoever waits for a slot gets the first that is given back',
+    because: /the end of the workflows did not happen/,
+  },
+  {
+    name: 'no parent ends before its children',
+    edits: [edit('libs/workflow/src/advance.ts', 'if (openSteps(w.steps).some(isChildRunning)) return [];', '')],
+    spec: 'apps/state-service/src/children.int.spec.ts',
+    title: 'waits for a child that is past its point of no return',
+    because: /Expected: false/,
+  },
+  {
+    name: 'a child that nobody asked for yet is asked for before it is cancelled',
+    edits: [
+      edit(
+        'libs/workflow/src/children.ts',
+        "if (child.status === 'absent')",
+        "if (child.status === 'absent' && isLeaving(parent)) return refuseChild(of, parent, 'there is none');\n  if (child.status === 'absent')",
+      ),
+    ],
+    spec: 'libs/workflow/src/children.spec.ts',
+    title: 'asks for a child that nobody asked for yet before it cancels it, because somebody may be about to',
+    because: /"RequestWorkflow"/,
   },
 ];

@@ -14,7 +14,7 @@ import { parsePlan } from './plan.js';
 import { quotaChanges } from './quota.js';
 import { workflowRow } from './rows.js';
 import { initialWorkflow, type Workflow } from './state.js';
-import { lines, noopStep, options, planRequest, story, type Story } from './story.fixture.js';
+import { lines, noopStep, options, planRequest, repository, story, type Story } from './story.fixture.js';
 import { viewOfWorkflow } from './view.js';
 
 const PARENT = 'wf_01kzq8m3v5abcdefghjkmnpqrs' as WorkflowId;
@@ -113,6 +113,33 @@ describe('a step that runs a child workflow', () => {
     expect(parent.when({ type: 'CompleteStep', data: { ...data, by: 'somebody', durationMs: 1, output: {} } })).toMatchObject({
       kind: 'noop',
     });
+  });
+
+  it('leaves nothing to land, validate and merge to a parent that does no work of its own in the repository', () => {
+    const [parent, child] = [
+      story().request(planRequest({ steps: [childStep('child'), noopStep('last', 'child')] }, { repository })),
+      story(),
+    ];
+    bringOn(parent, child);
+    bringOn(parent, child);
+    child.complete('inside').landed(1).validated(1, true).merged(1);
+    bringOn(parent, child);
+    parent.complete('last');
+    expect(parent.live.ended).toMatchObject({ outcome: 'completed' });
+    const working = story().request(
+      planRequest(
+        { steps: [{ ...noopStep('own'), input: { command: ['make'] } }, childStep('child', { onFailure: 'continue' })] },
+        { repository },
+      ),
+    );
+    const failing = story();
+    bringOn(working, failing);
+    bringOn(working, failing);
+    failing.must({ type: 'CancelWorkflow', data: { reason: 'no' } });
+    failing.start('tm-discard-0').complete('tm-discard-0', { leftovers: [] });
+    bringOn(working, failing);
+    working.complete('own');
+    expect(working.step('tm-land-1')?.situation.status).toBe('ready');
   });
 
   it('fails when its child is refused, or another workflow has its name', () => {

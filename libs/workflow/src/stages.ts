@@ -51,7 +51,7 @@ export function standingOf(stage: StageName, w: LiveWorkflow, now: Timestamp): S
       return execute(w, now);
     case 'land':
       return ownStep(w, now, {
-        skip: withoutRepository(w),
+        skip: withoutOwnChange(w),
         kind: 'change.land',
         name: 'land',
         input: { cycle: w.cycle },
@@ -84,8 +84,20 @@ export const isAlreadyThere = (landed: JsonObject): boolean => landed['alreadyTh
 /** Why there is nothing to validate and to merge, when that is so. */
 function withoutChange(w: LiveWorkflow): string | undefined {
   const landed = stepOf(w.steps, stageStepId('land', w.cycle))?.situation;
-  return landed?.status === 'succeeded' && isAlreadyThere(landed.output) ? ALREADY_THERE : withoutRepository(w);
+  return landed?.status === 'succeeded' && isAlreadyThere(landed.output) ? ALREADY_THERE : withoutOwnChange(w);
 }
+
+const DELIVERED_BY_CHILDREN = 'its child workflows delivered';
+
+/** Why a workflow has no change of its own, when that is so: children deliver theirs themselves, and a parent that only runs them has none. */
+function withoutOwnChange(w: LiveWorkflow): string | undefined {
+  const specs = (w.plan?.stepIds ?? []).flatMap((id) => stepOf(w.steps, id)?.spec ?? []);
+  const isParentOnly = specs.some(({ kind }) => kind === 'workflow.run') && !specs.some(mayChange);
+  return isParentOnly ? DELIVERED_BY_CHILDREN : withoutRepository(w);
+}
+
+const mayChange = ({ kind, input }: PlannedStep): boolean =>
+  kind.startsWith('agent.') || (kind === 'command.run' && input['builtin'] === undefined);
 
 interface OwnStep {
   /** Why the stage has nothing to do, when it has not. */

@@ -31,6 +31,17 @@ describe('a run on the screen', () => {
     expect(text).not.toContain('✔ merged');
   });
 
+  it('names the workflow that a step is', () => {
+    const plan = { steps: [{ id: 'docs', title: 'Write the docs', kind: 'workflow.run', dependsOn: [] }] };
+    const started = { stepId: 'docs', attempt: 1, holder: 'wf_child', leaseMs: 1, deadlineAt: '' };
+    const events = story(['PlanAdopted', plan], ['StepStarted', started]);
+    const run = runOf(events);
+    expect(renderRun(run, { columns: 80, colour: false, now: momentAfter(2) }).join('\n')).toMatch(
+      /Write the docs[^]*as workflow wf_child/,
+    );
+    expect(narrate(run, events[1] as (typeof events)[number])).toBe('started: Write the docs as workflow wf_child');
+  });
+
   it('shows the plan as a tree, each step under its last dependency', () => {
     const lines = plain(8);
     const at = lines.findIndex((line) => line.includes('Design the user schema'));
