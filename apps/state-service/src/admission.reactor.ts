@@ -31,6 +31,11 @@ export class AdmissionReactor {
     }
   }
 
+  /** Resolves when nobody is being admitted. */
+  idle(): Promise<void> {
+    return this.queues.idle();
+  }
+
   async sweep(): Promise<void> {
     this.onQuotas(await this.options.openWork.tenantsWaiting());
   }

@@ -68,6 +68,11 @@ export class ChildrenReactor {
     for (const { stream, stepId } of due) this.steps.ask(keyOf({ workflowId: idOf(stream) as WorkflowId, stepId }));
   }
 
+  /** Resolves when nothing is looked at. */
+  idle(): Promise<void> {
+    return this.steps.idle();
+  }
+
   /** One command after the other, each on what the log says then, until there is nothing more to do here. */
   private async bringOn(of: ChildStep): Promise<void> {
     for (let moves = 0; moves < MOVES_MAX; moves += 1) if (!(await this.move(of))) return;

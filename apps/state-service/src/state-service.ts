@@ -1,12 +1,12 @@
 import { timestampOf, type CommandEnvelope, type Timestamp } from '@taskmaster/contracts';
 import {
+  LeaderCandidate,
   migrate,
   openPools,
   PostgresEpochStore,
   PostgresEventStore,
   PostgresOpenWork,
   requireSchema,
-  tryLead,
   type OpenWork,
   type Pools,
 } from '@taskmaster/event-log';
@@ -50,21 +50,9 @@ const RELAY_LOCK = 1;
 
 const now = (): Timestamp => timestampOf(Date.now());
 
-/** Migrates, opens the database and starts everything but the doors. */
+/** Opens the database and starts everything but the doors. */
 export async function openStateService(config: StateConfig, { connection, logger, onRegressed }: Surroundings): Promise<StateService> {
-  const ran = await migrate(config.DATABASE_URL);
-  if (ran.length > 0) logger.info({ migrations: ran }, 'database migrated');
-  const onError = (error: Error): void => {
-    logger.warn({ err: error }, 'an idle database connection was lost');
-  };
-  const pools = await openPools({
-    url: config.DATABASE_URL,
-    size: config.DATABASE_POOL_SIZE,
-    onError,
-    ...(config.DATABASE_READ_URL === undefined ? {} : { readUrl: config.DATABASE_READ_URL }),
-  });
-  await requireSchema(pools.write);
-  if (!pools.restricted) logger.warn({}, 'the database user may not take the service role: row-level security does not bind this process');
+  const { pools, lists } = await openDatabase(config, logger);
   const store = new PostgresEventStore(pools);
   const openWork = new PostgresOpenWork(pools.write);
   const feed = new FeedPublisher(connection);
@@ -96,23 +84,57 @@ export async function openStateService(config: StateConfig, { connection, logger
       logger.error({ ...fields, err: error, detail }, 'a command could not be decided');
     },
   });
-  const relay: RelayWorker = relayOf({ config, connection, logger, onRegressed, pools, store, openWork, send, admission, children });
-  const lists = new Lists({
-    url: config.DATABASE_READ_URL ?? config.DATABASE_URL,
-    connections: Math.max(2, Math.round(config.DATABASE_POOL_SIZE * 0.3)),
-    restricted: pools.restricted,
-    onError,
+  const candidate = new LeaderCandidate({ url: config.DATABASE_URL, purpose: RELAY_LOCK });
+  const relay: RelayWorker = relayOf({
+    config,
+    connection,
+    logger,
+    onRegressed,
+    pools,
+    store,
+    openWork,
+    send,
+    admission,
+    children,
+    candidate,
   });
   const queries = new QueryAnswers({ pools, store, openWork, loader: handler.loader, lists, requirements, slotsMax, now });
   relay.start();
   const close = async (): Promise<void> => {
     await handler.idle();
     await relay.stop();
+    await Promise.all([admission.idle(), children.idle()]);
+    await handler.idle();
+    await candidate.close();
     await lists.close();
     await pools.close();
   };
   await issueFirstKey(config, handler, logger);
   return { handler, queries, requirements, relay, pools, here, close };
+}
+
+/** Migrates, and opens the pools and what lists are read by. */
+async function openDatabase(config: StateConfig, logger: Logger): Promise<{ readonly pools: Pools; readonly lists: Lists }> {
+  const ran = await migrate(config.DATABASE_URL);
+  if (ran.length > 0) logger.info({ migrations: ran }, 'database migrated');
+  const onError = (error: Error): void => {
+    logger.warn({ err: error }, 'an idle database connection was lost');
+  };
+  const pools = await openPools({
+    url: config.DATABASE_URL,
+    size: config.DATABASE_POOL_SIZE,
+    onError,
+    ...(config.DATABASE_READ_URL === undefined ? {} : { readUrl: config.DATABASE_READ_URL }),
+  });
+  await requireSchema(pools.write);
+  if (!pools.restricted) logger.warn({}, 'the database user may not take the service role: row-level security does not bind this process');
+  const lists = new Lists({
+    url: config.DATABASE_READ_URL ?? config.DATABASE_URL,
+    connections: Math.max(2, Math.round(config.DATABASE_POOL_SIZE * 0.3)),
+    restricted: pools.restricted,
+    onError,
+  });
+  return { pools, lists };
 }
 
 interface RelayParts extends Surroundings {
@@ -123,35 +145,32 @@ interface RelayParts extends Surroundings {
   readonly send: (envelope: CommandEnvelope) => Promise<unknown>;
   readonly admission: AdmissionReactor;
   readonly children: ChildrenReactor;
+  readonly candidate: LeaderCandidate;
 }
 
 /** The relay with its sweeps; woken when the broker is there again. */
-function relayOf({ config, connection, logger, onRegressed, pools, store, openWork, send, admission, children }: RelayParts): RelayWorker {
+function relayOf(parts: RelayParts): RelayWorker {
+  const { config, connection, pools, openWork, send } = parts;
   const log = (what: string, fields: Readonly<Record<string, unknown>>): void => {
-    logger.info(fields, what);
+    parts.logger.info(fields, what);
   };
   const sweeper = new Sweeper({
-    openWork,
-    send,
-    children: (due) => children.onDue(due),
+    ...{ openWork, send },
+    children: (due) => parts.children.onDue(due),
     publishes: () => relay.leads,
     republish: (notices) => relay.republish(notices),
   });
   const sweeps = new SweepWorker({
     steps: () => sweeper.steps(),
     workflows: () => sweeper.workflows(),
-    admission: () => admission.sweep(),
+    admission: () => parts.admission.sweep(),
     log,
   });
   const relay: RelayWorker = new RelayWorker({
-    lead: leadOf(config.DATABASE_URL, pools),
-    store,
-    openWork,
+    ...{ openWork, sweeps, log, store: parts.store, onRegressed: parts.onRegressed },
+    lead: leadOf(parts.candidate, pools),
     epochs: new PostgresEpochStore(pools.write),
     stream: new WorkStream(connection, { ...STREAM_SETTINGS_DEFAULT, replicas: config.NATS_REPLICAS }),
-    onRegressed,
-    sweeps,
-    log,
   });
   void onReconnect(connection, () => {
     relay.reconnected();
@@ -161,9 +180,9 @@ function relayOf({ config, connection, logger, onRegressed, pools, store, openWo
 
 /** One replica leads; it need not be told of its own commits. */
 const leadOf =
-  (url: string, pools: Pools): RelayWorkerOptions['lead'] =>
+  (candidate: LeaderCandidate, pools: Pools): RelayWorkerOptions['lead'] =>
   (onCommit) =>
-    tryLead(url, RELAY_LOCK, (backend) => {
+    candidate.tryLead((backend) => {
       if (!pools.isOwnBackend(backend)) onCommit();
     });
 

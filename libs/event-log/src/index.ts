@@ -3,7 +3,7 @@ export { BATCHES_IN_FLIGHT_MAX, Batcher, type BatcherOptions } from './batcher.j
 export { checkContents, ContentLost, readContent, storeContent, type ContentRef } from './contents.js';
 export { DatabaseUnavailable, faultOf, SchemaMismatch, StatementRefused } from './faults.js';
 export { instantOf, instantOrNull } from './instants.js';
-export { tryLead, type Leadership } from './leader-lock.js';
+export { LeaderCandidate, type CandidateOptions, type Leadership } from './leader-lock.js';
 export { inspectSchema, migrate, requireSchema } from './migrate.js';
 export { migrationFiles, type MigrationFile } from './migration-files.js';
 export { PostgresOpenWork, SWEEP_ROWS_MAX, type DueStep, type DueWorkflow, type OpenWork, type QueuedWorkflow } from './open-work.js';

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually, freshDatabase, runSubdirectory, type FreshDatabase } from '@taskmaster/testing';
 import pg from 'pg';
 import { claimedGroup } from './groups.fixture.js';
-import { tryLead, type Leadership } from './leader-lock.js';
+import { LeaderCandidate, type CandidateOptions, type Leadership } from './leader-lock.js';
 import { openPools } from './pools.js';
 import { PostgresEventStore } from './store.js';
 
@@ -16,6 +16,7 @@ const LIBRARY = pathToFileURL(join(import.meta.dirname, '..', 'dist', 'index.js'
 
 let database: FreshDatabase;
 let leaders: Leadership[] = [];
+let candidates: LeaderCandidate[] = [];
 let lines: Line[] = [];
 
 beforeEach(async () => {
@@ -24,14 +25,21 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await Promise.all(leaders.map((leader) => leader.release()));
-  leaders = [];
+  await Promise.all(candidates.map((candidate) => candidate.close()));
+  [leaders, candidates] = [[], []];
   for (const line of lines) line.close();
   lines = [];
   await database.drop();
 });
 
+function candidate(options: Partial<CandidateOptions> = {}): LeaderCandidate {
+  const created = new LeaderCandidate({ url: database.url, purpose: 1, ...options });
+  candidates.push(created);
+  return created;
+}
+
 async function lead(purpose = 1, onCommit?: (byBackend: number) => void): Promise<Leadership | undefined> {
-  const leader = await tryLead(database.url, purpose, onCommit);
+  const leader = await candidate({ purpose }).tryLead(onCommit);
   if (leader !== undefined) leaders.push(leader);
   return leader;
 }
@@ -112,7 +120,7 @@ describe('leading', () => {
 
   it('ends when the database is connected and does not answer, within the limit, and can be given up', async () => {
     const line = await openLine(database.url);
-    const first = await tryLead(line.url, 1, undefined, LIMIT_MS);
+    const first = await candidate({ url: line.url, answerMsMax: LIMIT_MS }).tryLead();
     expect(await first?.check()).toBe(true);
     line.hold();
     expect(await first?.check()).toBe(false);
@@ -125,15 +133,15 @@ describe('leading', () => {
   it('is not possible while the database takes the connection and says nothing', async () => {
     const line = await openLine(database.url);
     line.hold();
-    expect(await tryLead(line.url, 1, undefined, LIMIT_MS)).toBeUndefined();
+    expect(await candidate({ url: line.url, answerMsMax: LIMIT_MS }).tryLead()).toBeUndefined();
   });
 
   it('ends with its process, also by kill -9', async () => {
     const file = join(await runSubdirectory('leader'), 'leader.mjs');
     await writeFile(
       file,
-      `import { tryLead } from '${LIBRARY}';
-       const leadership = await tryLead(process.argv[2], 1);
+      `import { LeaderCandidate } from '${LIBRARY}';
+       const leadership = await new LeaderCandidate({ url: process.argv[2], purpose: 1 }).tryLead();
        process.send(leadership !== undefined);
        setInterval(() => undefined, 1000);`,
     );
@@ -147,7 +155,28 @@ describe('leading', () => {
   });
 
   it('is not possible, and no error, while there is no database to ask', async () => {
-    expect(await tryLead('postgres://nobody@127.0.0.1:1/none', 1)).toBeUndefined();
+    expect(await candidate({ url: 'postgres://nobody@127.0.0.1:1/none' }).tryLead()).toBeUndefined();
+  });
+
+  it('is asked for on one connection, until that is gone', async () => {
+    const first = await lead();
+    const standby = candidate();
+    const backends = (): Promise<readonly { pid: number }[]> =>
+      asOwner(
+        "select pid from pg_stat_activity where application_name like 'taskmaster leader%' and datname = current_database() order by pid",
+      );
+    expect(await standby.tryLead()).toBeUndefined();
+    const connected = await backends();
+    expect(connected).toHaveLength(2);
+    expect(await standby.tryLead()).toBeUndefined();
+    expect(await backends()).toEqual(connected);
+    await first?.release();
+    await asOwner(
+      `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'taskmaster leader%' and datname = current_database()`,
+    );
+    const next = await eventually(() => standby.tryLead(), { what: 'the next leader' });
+    leaders.push(next);
+    expect(await next.check()).toBe(true);
   });
 
   it('hears of every append, and by which backend, unless the append wakes nobody', async () => {

@@ -1,9 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
-import { PROFILE_NAMES, type OnFailure, type ProfileName, type StepDraft, type WorkflowCommand } from '@taskmaster/contracts';
+import {
+  PROFILE_NAMES,
+  type OnFailure,
+  type ProfileName,
+  type StepDraft,
+  type WorkflowCommand,
+  type WorkflowId,
+} from '@taskmaster/contracts';
 import { quotaChanges } from './quota.js';
 import { statusOf, stepRows, workflowRow } from './rows.js';
 import { initialWorkflow } from './state.js';
 import { lines, noopStep, options, planRequest, repository, story, type Story } from './story.fixture.js';
+import { viewOfWorkflow } from './view.js';
 
 const POLICIES: readonly OnFailure[] = ['fail', 'continue', 'escalate', 'block'];
 const CASES = PROFILE_NAMES.flatMap((profile) => POLICIES.map((policy): [ProfileName, OnFailure] => [profile, policy]));
@@ -48,7 +56,10 @@ describe('what follows when the policy of a step is exhausted', () => {
   const asking = CASES.filter(([, policy]) => policy === 'escalate' || policy === 'block');
 
   it.each(asking)('takes no slot while it is paused, when the person answers then: profile %s, onFailure %s', (profile, policy) => {
-    const t = told(profile, policy).complete('beside').fail('fragile').must({ type: 'PauseWorkflow', data: { reason: 'wait' } });
+    const t = told(profile, policy)
+      .complete('beside')
+      .fail('fragile')
+      .must({ type: 'PauseWorkflow', data: { reason: 'wait' } });
     answer(t, 'retry');
     expect([t.live.slot, statusOf(t.live), workflowRow(t.live)?.queuedAt]).toEqual(['none', 'paused', null]);
     expect(t.when({ type: 'AdmitWorkflow', data: {} })).toMatchObject({ kind: 'noop' });
@@ -96,6 +107,7 @@ describe('what follows when the policy of a step is exhausted', () => {
       t.must({ type: 'CancelWorkflow', data: { reason: 'no longer wanted' } });
       // What the failed step left behind is still to be discarded.
       expect(t.live.ended).toBeNull();
+      expect(viewOfWorkflow('wf_1' as WorkflowId, t.live)?.escalation).toBeUndefined();
       const said = { type: 'ResolveEscalation', data: { escalationId, decision, note: 'too late' } } as const;
       expect(t.when(said)).toMatchObject({ kind: 'rejected', code: 'workflow-cancelling' });
       expect(t.when({ type: 'ExpireWorkflow', data: {} }).kind).toBe('noop');

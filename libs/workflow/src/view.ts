@@ -2,6 +2,7 @@ import type { StepContext, StepId, StepView, WorkflowId, WorkflowView } from '@t
 import { allowedTransitions } from './profiles/profile.js';
 import { profileOf } from './profiles/index.js';
 import { statusOf, workflowRow } from './rows.js';
+import { isLeaving } from './standing-still.js';
 import { assignmentOf, attemptOf, isStageStep, type Step } from './step.js';
 import type { LiveWorkflow, Workflow } from './state.js';
 import { allSteps, stepOf } from './steps.js';
@@ -57,7 +58,8 @@ function changeOf(w: LiveWorkflow): Change {
   return {
     validations: w.validations.map(({ cycle, passed, commit }) => ({ cycle, passed, commit })),
     ...(w.pullRequest === null ? {} : { pullRequest: w.pullRequest }),
-    ...(w.escalation === null ? {} : { escalation: w.escalation }),
+    // Whoever is on the way to the end is not to be answered any more.
+    ...(w.escalation === null || isLeaving(w) ? {} : { escalation: w.escalation }),
   };
 }
 

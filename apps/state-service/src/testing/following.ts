@@ -58,7 +58,11 @@ export async function openFollowing(url: string, options: FollowingOptions): Pro
       command: { type: 'CompleteStep', data: { stepId, attempt, by: 'worker', durationMs: 1, output: {} } },
     });
   };
-  return { ...replica, committed, children, sweeper };
+  const close = async (): Promise<void> => {
+    await Promise.all([admission.idle(), children.idle()]);
+    await replica.close();
+  };
+  return { ...replica, committed, children, sweeper, close };
 }
 
 export const workflowOf = (stream: StreamId): WorkflowId => idOf(stream) as WorkflowId;
