@@ -5,6 +5,7 @@ import { WORK_STREAM_PATTERN } from '@taskmaster/contracts';
 import type { connectBroker } from '@taskmaster/messaging';
 import { freePorts, isSameProcess, startNats, type NatsServer } from '@taskmaster/provision';
 import type { PlatformProcess, PlatformUnderTest } from '../platform/platform-under-test.js';
+import { RouteWires } from './route-wires.js';
 
 /** One server of the broker, which somebody starts again when it is gone. */
 export interface BrokerNode {
@@ -13,6 +14,8 @@ export interface BrokerNode {
   process(): PlatformProcess | undefined;
   /** Where its server keeps JetStream's files. */
   readonly store: string;
+  /** Cuts it off from the other nodes; returns what undoes that. Only where there are others. */
+  readonly cutOff?: () => () => void;
 }
 
 /** The one server that a platform brings along. */
@@ -26,21 +29,27 @@ const CLUSTER = 'torture';
 const WATCH_MS = 100;
 const START_TRIES_MAX = 20;
 
+interface ClusterParts {
+  readonly directory: string;
+  readonly count: number;
+  /** Where each node listens for the others. */
+  readonly routes: readonly number[];
+  /** What the others reach it by. */
+  readonly wires: RouteWires;
+  readonly say: (text: string) => void;
+}
+
 /** A cluster of servers on this machine that starts again whichever node is gone. */
 export class BrokerCluster {
   private readonly servers: (NatsServer | undefined)[] = [];
   private readonly stopping = new AbortController();
   private watching: Promise<unknown> = Promise.resolve();
 
-  private constructor(
-    private readonly directory: string,
-    private readonly count: number,
-    private readonly routes: readonly number[],
-    private readonly say: (text: string) => void,
-  ) {}
+  private constructor(private readonly parts: ClusterParts) {}
 
   static async start(directory: string, count: number, say: (text: string) => void): Promise<BrokerCluster> {
-    const cluster = new BrokerCluster(directory, count, await freePorts(count), say);
+    const routes = await freePorts(count);
+    const cluster = new BrokerCluster({ directory, count, routes, wires: await RouteWires.open(routes), say });
     const ports = await freePorts(count);
     await Promise.all(ports.map((port, index) => cluster.startNode(index, port)));
     cluster.watching = Promise.all(ports.map((port, index) => cluster.keep(index, port)));
@@ -53,13 +62,14 @@ export class BrokerCluster {
   }
 
   get nodes(): readonly BrokerNode[] {
-    return Array.from({ length: this.count }, (_, index) => ({
+    return Array.from({ length: this.parts.count }, (_, index) => ({
       name: nameOf(index),
       process: () => {
         const server = this.servers[index];
         return server === undefined ? undefined : { name: nameOf(index), ...server.process };
       },
       store: join(this.placeOf(index), 'jetstream'),
+      cutOff: () => this.parts.wires.cutOff(index),
     }));
   }
 
@@ -67,10 +77,11 @@ export class BrokerCluster {
     this.stopping.abort();
     await this.watching;
     for (const server of this.servers) await server?.stop();
+    this.parts.wires.close();
   }
 
   private placeOf(index: number): string {
-    return join(this.directory, nameOf(index));
+    return join(this.parts.directory, nameOf(index));
   }
 
   private async startNode(index: number, port: number): Promise<void> {
@@ -78,7 +89,7 @@ export class BrokerCluster {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     // All nodes know each other, and every client, by one secret.
     await writeFile(join(directory, 'password'), `${CLUSTER}\n`, { mode: 0o600 });
-    const cluster = { name: nameOf(index), cluster: CLUSTER, port: this.routes[index] ?? 0, routes: this.routes };
+    const cluster = { name: nameOf(index), cluster: CLUSTER, port: this.parts.routes[index] ?? 0, routes: this.parts.wires.portsOf(index) };
     this.servers[index] = await startNats({ directory, port, cluster, signal: this.stopping.signal });
   }
 
@@ -90,7 +101,7 @@ export class BrokerCluster {
       const server = this.servers[index];
       if (signal.aborted || (server !== undefined && (await isSameProcess(server.process)))) continue;
       this.servers[index] = undefined;
-      this.say(`${nameOf(index)} is gone; starting it again`);
+      this.parts.say(`${nameOf(index)} is gone; starting it again`);
       try {
         await this.startNode(index, port);
         failures = 0;

@@ -30,6 +30,7 @@ export class FaultInjector {
   /** How often each kind was done; what could not be done is not counted. */
   readonly counts: Record<string, number> = {};
   private readonly asleep = new Map<number, NodeJS.Timeout>();
+  private readonly cut = new Map<string, { readonly timer: NodeJS.Timeout; readonly mend: () => void }>();
   private copies: Copy[] = [];
   private copied = 0;
   private broker: Promise<Broker> | undefined;
@@ -51,7 +52,7 @@ export class FaultInjector {
     if (await this.inflict(entry)) this.counts[entry.kind] = (this.counts[entry.kind] ?? 0) + 1;
   }
 
-  /** Wakes what sleeps; nothing more is done from here on. */
+  /** Wakes what sleeps and connects what is cut off; nothing more is done from here on. */
   heal(): void {
     this.isOver = true;
     for (const [pid, timer] of this.asleep) {
@@ -59,6 +60,11 @@ export class FaultInjector {
       signalProcess(pid, 'SIGCONT');
     }
     this.asleep.clear();
+    for (const { timer, mend } of this.cut.values()) {
+      clearTimeout(timer);
+      mend();
+    }
+    this.cut.clear();
   }
 
   async close(): Promise<void> {
@@ -82,6 +88,8 @@ export class FaultInjector {
         return this.killNode();
       case 'nats-wipe':
         return this.exchangeDisk(await this.node(), undefined);
+      case 'nats-partition':
+        return this.cutOff(await this.node(), fault.forMs);
       case 'nats-rollback':
         return this.rollBack(fault.copiesAgo);
       case 'forget':
@@ -139,6 +147,18 @@ export class FaultInjector {
       process.pid,
       setTimeout(() => void wake(), forMs),
     );
+    return true;
+  }
+
+  private cutOff(node: BrokerNode, forMs: number): boolean {
+    if (node.cutOff === undefined || this.isOver || this.cut.has(node.name)) return false;
+    this.say(`${node.name} is cut off from the others for ${String(forMs)} ms`);
+    const mend = node.cutOff();
+    const timer = setTimeout(() => {
+      this.cut.delete(node.name);
+      mend();
+    }, forMs);
+    this.cut.set(node.name, { timer, mend });
     return true;
   }
 

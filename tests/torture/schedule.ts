@@ -2,7 +2,9 @@ import { seededRandom, type SeededRandom } from '@taskmaster/testing';
 
 /** Everything that a torture run does to a platform, beside what its clients ask for. */
 export const FAULT_KINDS = ['kill', 'pause', 'pause-leader', 'postgres-stop', 'nats-kill', 'nats-wipe', 'nats-rollback', 'forget'] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
+/** Where the broker is a cluster. */
+export const CLUSTER_FAULT_KINDS = [...FAULT_KINDS, 'nats-partition'] as const;
+export type FaultKind = (typeof CLUSTER_FAULT_KINDS)[number];
 
 /** Processes of which any may be killed or paused; two of each where the platform runs two. */
 export const TARGETS = [
@@ -34,6 +36,8 @@ export type Fault =
   | { readonly kind: 'postgres-stop' }
   | { readonly kind: 'nats-kill' }
   | { readonly kind: 'nats-wipe' }
+  /** A node of the broker hears nothing from the others, and they nothing from it; clients reach all of them. */
+  | { readonly kind: 'nats-partition'; readonly forMs: number }
   /** The broker comes back on the copy of its disk that was taken so many copies ago. */
   | { readonly kind: 'nats-rollback'; readonly copiesAgo: number }
   /** A worker takes work and says nothing about it, or says that it is done without doing it. */
@@ -45,6 +49,9 @@ export type Entry = { readonly atMs: number } & (Fault | { readonly kind: 'copy'
 /** Longer than the leases of a torture run, and than what makes a leader or a broker seem dead. */
 const PAUSE_MS_MIN = 1_000;
 const PAUSE_MS_MAX = 8_000;
+/** Long enough for the others to choose another leader, and for the one that is cut off to notice. */
+const PARTITION_MS_MIN = 2_000;
+const PARTITION_MS_MAX = 15_000;
 const GAP_MS_MIN = 300;
 const GAP_MS_MAX = 3_500;
 const COPY_EVERY_MS = 6_000;
@@ -79,6 +86,8 @@ function faultOf(kind: FaultKind, targets: readonly Target[], random: SeededRand
       return { kind, target: random.pick(targets) };
     case 'pause':
       return { kind, target: random.pick([...targets, 'NATS']), forMs };
+    case 'nats-partition':
+      return { kind, forMs: random.integer(PARTITION_MS_MIN, PARTITION_MS_MAX) };
     case 'pause-leader':
       return { kind, forMs, losesLock: random.chance(0.7) };
     case 'nats-rollback':

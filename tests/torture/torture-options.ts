@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { FAULT_KINDS, type FaultKind } from './schedule.js';
+import { CLUSTER_FAULT_KINDS, FAULT_KINDS, type FaultKind } from './schedule.js';
 
 export const USAGE = `usage: npm run torture -- [--seconds N] [--seed S | --seeds A-B] [--json FILE | --json-dir DIR] [--only KINDS] [--nats-nodes N]
                               [--together] [--keep]
@@ -9,8 +9,10 @@ export const USAGE = `usage: npm run torture -- [--seconds N] [--seed S | --seed
   --seeds A-B      a run for each of these seeds, one after the other
   --json FILE      writes the result of the run to a file
   --json-dir DIR   writes the result of each run to DIR/torture-seed-S.json (torture-cluster-seed-S.json with several NATS servers, torture-together-…)
-  --only KINDS     only these, separated by commas: ${FAULT_KINDS.join(', ')}
-  --nats-nodes N   a cluster of so many NATS servers, each of which may be killed, paused or robbed (default 1)
+  --only KINDS     only these, separated by commas: ${FAULT_KINDS.join(', ')};
+                   with several NATS servers also nats-partition
+  --nats-nodes N   a cluster of so many NATS servers, each of which may be killed, paused, robbed or cut off
+                   from the others (default 1)
   --together       state-service and agent-coordinator as one process, as \`task-master up\` runs them; else each by itself
   --keep           keeps the data of a run that found nothing, too
 
@@ -53,12 +55,13 @@ export function parseTortureOptions(args: readonly string[]): TortureCommand | '
     });
     if (values.help === true) return 'help';
     const seeds = seedsOf(values.seeds ?? values.seed);
+    const nodes = wholeNumber('nats-nodes', values['nats-nodes'], 5);
     if (values.json !== undefined && seeds.length > 1) throw new Error('--json takes the result of one run; use --json-dir');
     return {
       seconds: wholeNumber('seconds', values.seconds, 86_400),
       seeds,
-      kinds: kindsOf(values.only),
-      nodes: wholeNumber('nats-nodes', values['nats-nodes'], 5),
+      kinds: kindsOf(values.only, nodes === 1 ? FAULT_KINDS : CLUSTER_FAULT_KINDS),
+      nodes,
       together: values.together,
       keep: values.keep,
       json: values.json,
@@ -84,11 +87,11 @@ function seedsOf(given: string): readonly number[] {
   return Array.from({ length: count }, (_, index) => Number(first) + index);
 }
 
-function kindsOf(given: string | undefined): readonly FaultKind[] {
-  if (given === undefined) return FAULT_KINDS;
+function kindsOf(given: string | undefined, possible: readonly FaultKind[]): readonly FaultKind[] {
+  if (given === undefined) return possible;
   return given.split(',').map((name) => {
-    const kind = FAULT_KINDS.find((known) => known === name.trim());
-    if (kind === undefined) throw new Error(`--only takes ${FAULT_KINDS.join(', ')}`);
+    const kind = possible.find((known) => known === name.trim());
+    if (kind === undefined) throw new Error(`--only takes ${possible.join(', ')}`);
     return kind;
   });
 }

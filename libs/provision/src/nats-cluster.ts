@@ -6,7 +6,7 @@ export interface NatsNode {
   readonly cluster: string;
   /** Where it listens for the other nodes. */
   readonly port: number;
-  /** Where each node listens for the others. */
+  /** Where it finds the others. */
   readonly routes: readonly number[];
 }
 
@@ -31,6 +31,8 @@ export function clusterConfiguration(
     `  listen: "127.0.0.1:${String(node.port)}"`,
     `  authorization { user: ${JSON.stringify(user)}, password: ${JSON.stringify(password)}, timeout: 5 }`,
     `  routes: ${JSON.stringify(routes)}`,
+    // It is told where each node is; what they tell one another is not asked.
+    '  advertise: "127.0.0.1:1"',
     '}',
   ];
   return { lines, sync: knowsSyncAlways(binary) ? ', sync_interval: always' : '' };
