@@ -1,11 +1,10 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { eventually, freshDatabase, runSubdirectory, type FreshDatabase } from '@taskmaster/testing';
+import { eventually, freshDatabase, openAddress, runSubdirectory, type Address, type FreshDatabase } from '@taskmaster/testing';
 import pg from 'pg';
 import { claimedGroup } from './groups.fixture.js';
 import { LeaderCandidate, type CandidateOptions, type Leadership } from './leader-lock.js';
@@ -17,7 +16,7 @@ const LIBRARY = pathToFileURL(join(import.meta.dirname, '..', 'dist', 'index.js'
 let database: FreshDatabase;
 let leaders: Leadership[] = [];
 let candidates: LeaderCandidate[] = [];
-let lines: Line[] = [];
+let addresses: Address[] = [];
 
 beforeEach(async () => {
   database = await freshDatabase();
@@ -27,8 +26,8 @@ afterEach(async () => {
   await Promise.all(leaders.map((leader) => leader.release()));
   await Promise.all(candidates.map((candidate) => candidate.close()));
   [leaders, candidates] = [[], []];
-  for (const line of lines) line.close();
-  lines = [];
+  await Promise.all(addresses.map((address) => address.close()));
+  addresses = [];
   await database.drop();
 });
 
@@ -57,42 +56,12 @@ async function asOwner<T extends pg.QueryResultRow>(text: string): Promise<reado
 /** Long enough to connect on a busy machine. */
 const LIMIT_MS = 2_000;
 
-interface Line {
-  readonly url: string;
-  hold(): void;
-  close(): void;
-}
-
-/** A way to the database that can be held: its ends stay connected and hear nothing more. */
-async function openLine(url: string): Promise<Line> {
-  const { port, hostname } = new URL(url);
-  const sockets: Socket[] = [];
-  const server = createServer((client) => {
-    const there = connect(Number(port), hostname);
-    for (const socket of [client, there]) {
-      socket.on('error', () => undefined);
-      sockets.push(socket);
-    }
-    if (!isHeld) client.pipe(there).pipe(client);
-  });
-  let isHeld = false;
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const held = new URL(url);
-  held.host = `127.0.0.1:${String((server.address() as AddressInfo).port)}`;
-  const line: Line = {
-    url: held.href,
-    hold: () => {
-      isHeld = true;
-      for (const socket of sockets) socket.unpipe().pause();
-    },
-    close: () => {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
-  };
-  lines.push(line);
-  return line;
+async function addressOfDatabase(): Promise<Address & { readonly url: string }> {
+  const url = new URL(database.url);
+  const address = await openAddress(Number(url.port));
+  addresses.push(address);
+  url.port = String(address.port);
+  return { ...address, url: url.href };
 }
 
 const END_LEADERS =
@@ -119,21 +88,21 @@ describe('leading', () => {
   });
 
   it('ends when the database is connected and does not answer, within the limit, and can be given up', async () => {
-    const line = await openLine(database.url);
-    const first = await candidate({ url: line.url, answerMsMax: LIMIT_MS }).tryLead();
+    const address = await addressOfDatabase();
+    const first = await candidate({ url: address.url, answerMsMax: LIMIT_MS }).tryLead();
     expect(await first?.check()).toBe(true);
-    line.hold();
+    address.silence();
     expect(await first?.check()).toBe(false);
     await first?.lost;
     await first?.release();
-    line.close();
+    await address.close();
     expect(await eventually(() => lead(), { what: 'the next leader' })).toBeDefined();
   });
 
   it('is not possible while the database takes the connection and says nothing', async () => {
-    const line = await openLine(database.url);
-    line.hold();
-    expect(await candidate({ url: line.url, answerMsMax: LIMIT_MS }).tryLead()).toBeUndefined();
+    const address = await addressOfDatabase();
+    address.silence();
+    expect(await candidate({ url: address.url, answerMsMax: LIMIT_MS }).tryLead()).toBeUndefined();
   });
 
   it('ends with its process, also by kill -9', async () => {

@@ -16,6 +16,8 @@ import { eventually } from './eventually.js';
 const RUN_PREFIX = 'taskmaster-test-';
 const RUN_VARIABLE = 'TASKMASTER_TEST_RUN';
 const OWNER_FILE = 'owner.json';
+/** The purpose of directories that hold a Postgres each. */
+export const CLUSTERS = 'clusters';
 
 /** The directory of this test run, which holds every server that its specs start. Made by jest's global set-up. */
 export function runDirectory(): string {
@@ -51,6 +53,8 @@ async function removeDeadRuns(): Promise<void> {
 
 async function removeRun(directory: string): Promise<void> {
   await removePostgres(join(directory, 'postgres'));
+  const clusters = join(directory, CLUSTERS);
+  for (const name of await readdir(clusters).catch(() => [])) await removePostgres(join(clusters, name));
   const brokers = join(directory, 'brokers');
   for (const name of await readdir(brokers).catch(() => [])) await stopNats(join(brokers, name));
   await rm(directory, { recursive: true, force: true });
