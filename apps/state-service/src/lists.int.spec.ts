@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { TenantId } from '@taskmaster/contracts';
-import { freshDatabase, type FreshDatabase } from '@taskmaster/testing';
+import { freshDatabase, openAddress, type FreshDatabase } from '@taskmaster/testing';
 import { Lists } from './lists.js';
 
 let database: FreshDatabase;
@@ -31,6 +31,22 @@ describe('the lists', () => {
     options.url = database.url;
     expect(await (await lists.opened()).countWorkflows('default' as TenantId)).toEqual({ byStatus: {}, openSteps: 0 });
     await lists.close();
+  });
+
+  it('give up a connection whose database does not answer within the limit, and ask over another one', async () => {
+    const url = new URL(database.url);
+    const address = await openAddress(Number(url.port));
+    const ofDatabase = Number(url.port);
+    url.port = String(address.port);
+    const lists = new Lists({ url: url.href, connections: 1, restricted: true, onError: () => undefined, answerMsMax: 2_000 });
+    const count = async () => (await lists.opened()).countWorkflows('default' as TenantId);
+    const before = await count();
+    address.silence();
+    await expect(count()).rejects.toThrow('the database did not answer within 2000 ms');
+    address.leadTo(ofDatabase);
+    expect(await count()).toEqual(before);
+    await lists.close();
+    await address.close();
   });
 
   it('that were never asked for have nothing to close', async () => {

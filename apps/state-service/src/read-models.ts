@@ -1,5 +1,5 @@
 import type { TenantId, WorkflowStatus, WorkflowSummary } from '@taskmaster/contracts';
-import { instantOf, READER_ROLE } from '@taskmaster/event-log';
+import { ANSWER_MS_MAX, instantOf, limitedSocket, READER_ROLE } from '@taskmaster/event-log';
 import { DataSource, EntitySchema, type EntityManager } from 'typeorm';
 import { pageSizeOf } from './page-size.js';
 
@@ -63,6 +63,8 @@ export interface ReadModelsOptions {
   /** Whether connections may take the reading role, so that row-level security applies to them. */
   readonly restricted: boolean;
   readonly onError: (error: Error) => void;
+  /** What a statement may take. */
+  readonly answerMsMax?: number;
 }
 
 /** Lists over the inline read models, each in a transaction that sees one tenant only. */
@@ -80,6 +82,7 @@ export class ReadModels {
       poolSize: options.connections,
       poolErrorHandler: options.onError,
       logging: false,
+      extra: { stream: limitedSocket(options.answerMsMax ?? ANSWER_MS_MAX) },
     });
     await source.initialize();
     return new ReadModels(source, options.restricted);

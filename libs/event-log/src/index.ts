@@ -1,3 +1,4 @@
+export { ANSWER_MS_MAX, limitedSocket } from './answer-limit.js';
 export { appendBatch, appendGuarded } from './append.js';
 export { BATCHES_IN_FLIGHT_MAX, Batcher, type BatcherOptions } from './batcher.js';
 export { checkContents, ContentLost, readContent, storeContent, type ContentRef } from './contents.js';

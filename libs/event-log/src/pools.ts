@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { ANSWER_MS_MAX, beforeLimit, limitedSocket } from './answer-limit.js';
 import { faultOf } from './faults.js';
 
 /** Timestamps and JSON stay text: they are parsed once, where they are used, and hashed as they are. */
@@ -20,6 +21,8 @@ export interface PoolsOptions {
   readonly readUrl?: string;
   /** Connections of this process, over all pools. */
   readonly size: number;
+  /** What a statement may take; those of the analytics pool take longer. */
+  readonly answerMsMax?: number;
   /** Told of every error on an idle connection; without a listener such an error ends the process. */
   readonly onError: (error: Error) => void;
 }
@@ -39,13 +42,19 @@ export interface Pools {
 export const SERVICE_ROLE = 'taskmaster_service';
 export const READER_ROLE = 'taskmaster_reader';
 
+/** Statements that read the whole log. */
+const ANALYTICS_ANSWER_MS_MAX = 300_000;
+/** For how long a connection is kept that nobody uses. */
+const IDLE_MS_MAX = 10_000;
+
 /** Opens the pools. Every connection runs as the service role where that role exists and may be taken. */
-export async function openPools({ url, readUrl, size, onError }: PoolsOptions): Promise<Pools> {
+export async function openPools({ url, readUrl, size, onError, answerMsMax = ANSWER_MS_MAX }: PoolsOptions): Promise<Pools> {
   const restricted = await mayTakeRole(url);
-  const open = (connectionString: string, max: number): pg.Pool => openPool({ connectionString, max, restricted, onError });
+  const open = (connectionString: string, max: number, limitMs = answerMsMax): pg.Pool =>
+    openPool({ connectionString, max, restricted, onError, answerMsMax: limitMs });
   const read = open(readUrl ?? url, Math.max(1, Math.round(size * 0.6)));
   const write = open(url, Math.max(2, Math.round(size * 0.3)));
-  const analytics = open(readUrl ?? url, Math.max(1, Math.round(size * 0.1)));
+  const analytics = open(readUrl ?? url, Math.max(1, Math.round(size * 0.1)), ANALYTICS_ANSWER_MS_MAX);
   const own = new Set<number>();
   write.on('connect', (client) => own.add(processIdOf(client)));
   write.on('remove', (client) => own.delete(processIdOf(client)));
@@ -64,10 +73,28 @@ const processIdOf = (client: pg.PoolClient): number => (client as unknown as { r
  */
 const SESSION = ['timezone=UTC', 'datestyle=ISO', 'enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=off', 'jit=off'] as const;
 
-function openPool(options: { connectionString: string; max: number; restricted: boolean; onError: (error: Error) => void }): pg.Pool {
-  const { connectionString, max, restricted, onError } = options;
-  const session = [...SESSION, ...(restricted ? [`role=${SERVICE_ROLE}`] : [])].map((setting) => `-c ${setting}`).join(' ');
-  const pool = new pg.Pool({ connectionString, max, types: logTypes, options: session, connectionTimeoutMillis: 5000, keepAlive: true });
+interface PoolOptions {
+  readonly connectionString: string;
+  readonly max: number;
+  readonly restricted: boolean;
+  readonly onError: (error: Error) => void;
+  readonly answerMsMax: number;
+}
+
+function openPool({ connectionString, max, restricted, onError, answerMsMax }: PoolOptions): pg.Pool {
+  const earlier = beforeLimit(answerMsMax);
+  // A statement that waits for a lock would wait on when its connection is given up, and what is asked instead would wait behind it.
+  const settings = [...SESSION, `lock_timeout=${String(earlier)}`, ...(restricted ? [`role=${SERVICE_ROLE}`] : [])];
+  const pool = new pg.Pool({
+    connectionString,
+    max,
+    types: logTypes,
+    options: settings.map((setting) => `-c ${setting}`).join(' '),
+    connectionTimeoutMillis: 5000,
+    idleTimeoutMillis: Math.min(IDLE_MS_MAX, earlier),
+    keepAlive: true,
+    stream: limitedSocket(answerMsMax),
+  });
   pool.on('error', onError);
   return pool;
 }
