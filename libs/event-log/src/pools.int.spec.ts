@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { freshDatabase, openAddress, type Address, type FreshDatabase } from '@taskmaster/testing';
+import { eventually, freshDatabase, openAddress, type Address, type FreshDatabase } from '@taskmaster/testing';
 import pg from 'pg';
 import { openPools, type Pools } from './pools.js';
 
@@ -46,5 +46,17 @@ describe('a pool of connections', () => {
     await owner.query('select pg_advisory_lock(1)');
     await expect(pools.write.query('select pg_advisory_lock(1)')).rejects.toMatchObject({ code: '55P03' });
     expect((await owner.query('select 1 from pg_locks where not granted')).rowCount).toBe(0);
+  });
+
+  it('survives the end of a connection that somebody has taken out of it', async () => {
+    const client = await pools.read.connect();
+    const asking = client.query('select pg_sleep(60)').catch((error: unknown) => error);
+    await eventually(
+      async () => (await owner.query("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'")).rowCount === 1,
+      { what: 'its end' },
+    );
+    expect(await asking).toBeInstanceOf(Error);
+    client.release(true);
+    expect(await backendOf(pools.read)).toBeDefined();
   });
 });

@@ -96,6 +96,10 @@ function openPool({ connectionString, max, restricted, onError, answerMsMax }: P
     stream: limitedSocket(answerMsMax),
   });
   pool.on('error', onError);
+  pool.on('connect', (client) => {
+    // Whoever has taken it out hears of its end by what is asked; an error that nobody listens to would end the process.
+    client.on('error', () => undefined);
+  });
   return pool;
 }
 
