@@ -64,7 +64,7 @@ A seed fixes what is done when, and not how the machine schedules it. Each seed 
 | forget | a worker takes work and says nothing about it, or says that it is done without doing it |`;
 
 const NOT_TESTED = `- The loss of power, and disks that say that data is safe when it is not. Every process here may die at any instant; the machine does not.
-- The failover of Postgres to a standby: a standby that is not synchronous can lose what was acknowledged.
+- What decides that a standby of Postgres takes over: the tests kill the primary first, and never leave two of them that can be reached.
 - Networks between machines: everything runs on one. A broker node that is cut off is a process that sleeps.
 - Runs of days, and logs of more than some millions of events under faults.
 - Real coding agents: the simulated one stands in for them, and is told to misbehave.`;
