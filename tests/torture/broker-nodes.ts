@@ -77,7 +77,7 @@ export class BrokerCluster {
     this.stopping.abort();
     await this.watching;
     for (const server of this.servers) await server?.stop();
-    this.parts.wires.close();
+    await this.parts.wires.close();
   }
 
   private placeOf(index: number): string {

@@ -62,6 +62,11 @@ const torture = (...args: readonly string[]): Promise<Ran> =>
     expect({ code, out }).toMatchObject({ code: 0, out: expect.stringMatching(/unfinished 0, violations 0\n$/) });
   }, 600_000);
 
+  it('loses nothing as a cluster of three of which one is cut off from the others, with the clients that are connected to it', async () => {
+    const { code, out } = await torture('--seed', '2', '--nats-nodes', '3', '--only', 'nats-partition');
+    expect({ code, out }).toMatchObject({ code: 0, out: expect.stringMatching(/"nats-partition":[1-9].*unfinished 0, violations 0\n$/) });
+  }, 600_000);
+
   it('loses nothing as a cluster of three whose leader dies, sleeps or loses its disk', async () => {
     const { code, out } = await torture('--seed', '5', '--nats-nodes', '3', '--only', 'kill,pause,nats-kill,nats-wipe,forget');
     expect({ code, out }).toMatchObject({ code: 0, out: expect.stringMatching(/unfinished 0, violations 0\n$/) });

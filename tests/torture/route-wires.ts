@@ -1,13 +1,10 @@
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { openAddress, type Address } from '@taskmaster/testing';
 
-/** One direction between two nodes: what one of them connects to in order to reach the other. */
+/** What one node connects to in order to reach another. */
 interface Wire {
   readonly from: number;
   readonly to: number;
-  readonly server: Server;
-  readonly port: number;
-  readonly sockets: Set<Socket>;
+  readonly address: Address;
 }
 
 /**
@@ -15,73 +12,43 @@ interface Wire {
  * as when packets are dropped: nothing is refused and nothing ends. Its clients still reach it.
  */
 export class RouteWires {
-  private readonly wires: Wire[] = [];
   private readonly cut = new Set<number>();
 
-  private constructor(private readonly targets: readonly number[]) {}
+  private constructor(
+    private readonly targets: readonly number[],
+    private readonly wires: readonly Wire[],
+  ) {}
 
   /** @param targets where each node listens for the others */
   static async open(targets: readonly number[]): Promise<RouteWires> {
-    const wires = new RouteWires(targets);
     const nodes = targets.map((_, node) => node);
-    await Promise.all(nodes.flatMap((from) => nodes.filter((to) => to !== from).map((to) => wires.lay(from, to))));
-    return wires;
+    const pairs = nodes.flatMap((from) => nodes.filter((to) => to !== from).map((to) => ({ from, to })));
+    const wires = pairs.map(async ({ from, to }) => ({ from, to, address: await openAddress(targets[to] ?? 0) }));
+    return new RouteWires(targets, await Promise.all(wires));
   }
 
   /** The ports at which a node finds the others. */
   portsOf(node: number): readonly number[] {
-    return this.wires.filter(({ from }) => from === node).map(({ port }) => port);
+    return this.wires.filter(({ from }) => from === node).map(({ address }) => address.port);
   }
 
   /** @returns what puts it back on the network, once */
   cutOff(node: number): () => void {
     this.cut.add(node);
-    for (const wire of this.wiresOf(node)) for (const socket of wire.sockets) socket.unpipe().pause();
+    const wires = this.wires.filter(({ from, to }) => from === node || to === node);
+    for (const { address } of wires) address.silence();
     return () => {
       if (!this.cut.delete(node)) return;
-      // What was held back is lost: both ends connect again.
-      for (const wire of this.wiresOf(node)) if (!this.isCut(wire)) drop(wire);
+      for (const { from, to, address } of wires) {
+        if (this.cut.has(from) || this.cut.has(to)) continue;
+        address.leadTo(this.targets[to] ?? 0);
+        // What was held back is lost: both ends connect again.
+        address.hangUp();
+      }
     };
   }
 
-  close(): void {
-    for (const wire of this.wires) {
-      wire.server.close();
-      drop(wire);
-    }
+  async close(): Promise<void> {
+    await Promise.all(this.wires.map(({ address }) => address.close()));
   }
-
-  private wiresOf(node: number): readonly Wire[] {
-    return this.wires.filter(({ from, to }) => from === node || to === node);
-  }
-
-  private isCut({ from, to }: Pick<Wire, 'from' | 'to'>): boolean {
-    return this.cut.has(from) || this.cut.has(to);
-  }
-
-  private async lay(from: number, to: number): Promise<void> {
-    const sockets = new Set<Socket>();
-    const server = createServer((near) => {
-      const far = connect(this.targets[to] ?? 0, '127.0.0.1');
-      for (const [socket, other] of [
-        [near, far],
-        [far, near],
-      ] as const) {
-        sockets.add(socket);
-        socket.on('error', () => undefined);
-        socket.on('close', () => {
-          sockets.delete(socket);
-          other.destroy();
-        });
-      }
-      if (!this.isCut({ from, to })) near.pipe(far).pipe(near);
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    this.wires.push({ from, to, server, port: (server.address() as AddressInfo).port, sockets });
-  }
-}
-
-function drop({ sockets }: Wire): void {
-  for (const socket of sockets) socket.destroy();
 }

@@ -9,6 +9,8 @@ export interface Address {
   cut(): void;
   /** Nobody is reached, and nobody is told: connections stay, also when what is behind them ends, and say nothing more. */
   silence(): void;
+  /** Ends the connections that say nothing more. */
+  hangUp(): void;
   close(): Promise<void>;
 }
 
@@ -40,6 +42,10 @@ export async function openAddress(port: number): Promise<Address> {
       behind = 'silence';
       for (const socket of joined) silenced.add(socket.unpipe().pause());
       joined.clear();
+    },
+    hangUp: () => {
+      end(silenced);
+      silenced.clear();
     },
     close: async () => {
       const closed = new Promise((settle) => server.close(settle));
