@@ -14,6 +14,8 @@ export interface BrokerNode {
   process(): PlatformProcess | undefined;
   /** Where its server keeps JetStream's files. */
   readonly store: string;
+  /** `host:port` of its clients, where there are several nodes and it runs. */
+  readonly address?: string | undefined;
   /** Cuts it off from the other nodes; returns what undoes that. Only where there are others. */
   readonly cutOff?: () => () => void;
 }
@@ -69,6 +71,7 @@ export class BrokerCluster {
         return server === undefined ? undefined : { name: nameOf(index), ...server.process };
       },
       store: join(this.placeOf(index), 'jetstream'),
+      address: this.servers[index] === undefined ? undefined : `127.0.0.1:${String(this.servers[index].port)}`,
       cutOff: () => this.parts.wires.cutOff(index),
     }));
   }

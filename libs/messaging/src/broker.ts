@@ -1,6 +1,7 @@
 import { inboxPrefixOf } from '@taskmaster/contracts';
 import { connect, createInbox, Events, type NatsConnection } from 'nats';
 import { Outbox } from './outbox.js';
+import { Silence } from './silence.js';
 
 const RECONNECT_WAIT_MS = 50;
 /** The client does not notice a server that dies between its greeting and its first answer, and would wait 20 s for it. */
@@ -52,6 +53,7 @@ export async function connectBroker(options: BrokerOptions): Promise<NatsConnect
   const connection = await connecting.finally(() => clearInterval(waiting));
   inboxPrefixes.set(connection, inboxPrefix);
   Outbox.open(connection);
+  Silence.watch(connection, servers.length);
   return connection;
 }
 

@@ -3,6 +3,7 @@ import { headers, nuid, type Msg, type NatsConnection, type Subscription } from 
 import { inboxFor } from './broker.js';
 import { WorkStreamLost } from './faults.js';
 import type { PackedMessage } from './notice-packing.js';
+import { Silence } from './silence.js';
 import { systemTimers, type Timers } from './timers.js';
 
 /** Publishes that may be unanswered; more than that is slower, not faster. */
@@ -158,11 +159,12 @@ export class FencedPublisher {
   #onReply(error: Error | null, message: Msg): void {
     if (this.#lost !== undefined) return;
     if (error !== null) return void this.#lose('the subscription failed', error);
-    if (message.headers?.code === 503) return void this.#lose('nobody keeps the stream');
+    if (message.headers?.code === 503) return this.#loseUnanswered('nobody keeps the stream');
     const reply = message.json<PublishReply>();
     const first = this.#sent[0];
     if (first === undefined || !this.#isExpected(reply, first)) return void this.#lose(describeMismatch(reply, first));
     this.#sent.shift();
+    Silence.of(this.connection)?.end();
     this.#ackedSequence = first.sequence;
     this.#ackedUpto = first.upto;
     this.onAcknowledged(first.upto);
@@ -175,7 +177,13 @@ export class FencedPublisher {
 
   #onTick(): void {
     const [oldest] = this.#sent;
-    if (oldest !== undefined && this.timers.now() - oldest.sentAt > ACK_TIMEOUT_MS) this.#lose('no answer in time');
+    if (oldest === undefined || this.timers.now() - oldest.sentAt <= ACK_TIMEOUT_MS) return;
+    this.#loseUnanswered('no answer in time');
+  }
+
+  #loseUnanswered(reason: string): void {
+    Silence.of(this.connection)?.note();
+    this.#lose(reason);
   }
 
   #lose(reason: string, cause?: unknown): WorkStreamLost {

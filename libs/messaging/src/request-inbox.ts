@@ -1,5 +1,6 @@
 import type { Msg, NatsConnection, Subscription } from 'nats';
 import { inboxFor } from './broker.js';
+import { Silence } from './silence.js';
 import type { Timers } from './timers.js';
 
 /** Why a request has no answer: none came in time, or nobody listens there. */
@@ -19,6 +20,7 @@ interface Waiting {
 export class RequestInbox {
   readonly #waiting = new Map<string, Waiting>();
   readonly #inbox: string;
+  readonly #silence: Silence | undefined;
   #subscription: Subscription | undefined;
   #last = 0;
 
@@ -27,6 +29,7 @@ export class RequestInbox {
     private readonly timers: Timers,
   ) {
     this.#inbox = inboxFor(connection);
+    this.#silence = Silence.of(connection);
   }
 
   /** Asks once. @throws NatsError when the connection does not take the message: closed, draining, or the payload too large */
@@ -41,6 +44,7 @@ export class RequestInbox {
     return new Promise((settle) => {
       const endTimer = this.timers.after(timeoutMs, () => {
         this.#waiting.delete(reply);
+        this.#silence?.note();
         settle('late');
       });
       this.#waiting.set(reply, { settle, endTimer });
@@ -52,6 +56,9 @@ export class RequestInbox {
     if (waiting === undefined) return;
     this.#waiting.delete(message.subject);
     waiting.endTimer();
-    waiting.settle(message.headers?.code === NO_RESPONDERS ? 'refused' : message);
+    const isRefused = message.headers?.code === NO_RESPONDERS;
+    if (isRefused) this.#silence?.note();
+    else this.#silence?.end();
+    waiting.settle(isRefused ? 'refused' : message);
   }
 }

@@ -3,6 +3,7 @@ import type { JetStreamManager, NatsConnection } from 'nats';
 import { LogRegressed, WorkStreamLost } from './faults.js';
 import { FencedPublisher, type PublisherStart } from './fenced-publisher.js';
 import { MARKER, packNotices } from './notice-packing.js';
+import { Silence } from './silence.js';
 import { consumersFloor, inspectStream, type StreamLoss } from './stream-inspection.js';
 import { absentAsUndefined, ensureTopology, existingEpochs, STREAM_SETTINGS_DEFAULT, type StreamSettings } from './topology.js';
 import { systemTimers, type Timers } from './timers.js';
@@ -109,8 +110,7 @@ export class WorkStream {
       this.#startPublisher({ ...found, epoch: record.epoch });
       return { epoch: record.epoch, resumeAfter: found.upto };
     } catch (error) {
-      this.#publisher?.close();
-      throw asLost(error);
+      throw this.#notOpened(error);
     }
   }
 
@@ -190,6 +190,12 @@ export class WorkStream {
   async close(): Promise<void> {
     this.#publisher?.close();
     await this.#evidence;
+  }
+
+  #notOpened(error: unknown): unknown {
+    this.#publisher?.close();
+    if (isOfClient(error)) Silence.of(this.connection)?.note();
+    return asLost(error);
   }
 
   #opened(): FencedPublisher {
@@ -272,10 +278,13 @@ export class WorkStream {
   }
 }
 
+/** What the client throws: no answer, or one that nobody can give now. */
+const isOfClient = (error: unknown): error is Error => error instanceof Error && error.name === 'NatsError';
+
 const OWN_FAULTS = new Set(['TopologyDiffers', 'LogRegressed', 'WorkStreamLost']);
 
 /** What the client throws means one thing to the relay; our own faults and the database's stay what they are. */
 function asLost(error: unknown): unknown {
   if (!(error instanceof Error) || OWN_FAULTS.has(error.name)) return error;
-  return error.name === 'NatsError' ? new WorkStreamLost(error.message, { cause: error }) : error;
+  return isOfClient(error) ? new WorkStreamLost(error.message, { cause: error }) : error;
 }

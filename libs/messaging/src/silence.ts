@@ -1,0 +1,40 @@
+import type { NatsConnection } from 'nats';
+
+/** How long nobody may answer at one server of several before another one is tried; longer than a restart of whoever should answer. */
+export const SILENCE_MS_MAX = 5_000;
+
+const silences = new WeakMap<NatsConnection, Silence>();
+
+/**
+ * Takes a connection to another server when what is asked at this one is not answered. A node that is cut off from the others of its cluster
+ * answers pings, so nothing else would notice: services that are connected to it would wait until it is back.
+ */
+export class Silence {
+  #since: number | undefined;
+
+  private constructor(private readonly connection: NatsConnection) {}
+
+  /** Undefined where there is no other server to try. */
+  static of(connection: NatsConnection): Silence | undefined {
+    return silences.get(connection);
+  }
+
+  static watch(connection: NatsConnection, servers: number): void {
+    if (servers > 1) silences.set(connection, new Silence(connection));
+  }
+
+  /** Somebody answered. */
+  end(): void {
+    this.#since = undefined;
+  }
+
+  /** Something was not answered, or refused because nobody is there. */
+  note(): void {
+    const now = performance.now();
+    this.#since ??= now;
+    if (now - this.#since < SILENCE_MS_MAX) return;
+    this.#since = undefined;
+    // Whoever closes it meanwhile needs no other server.
+    if (!this.connection.isClosed()) this.connection.reconnect().catch(() => undefined);
+  }
+}
