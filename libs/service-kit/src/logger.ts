@@ -1,4 +1,4 @@
-import { pino, type DestinationStream, type Logger } from 'pino';
+import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino';
 
 export type { Logger };
 
@@ -17,12 +17,21 @@ const REDACTED = [
   'headers["x-api-key"]',
 ];
 
+/** Drivers hang onto an error what they have at hand: a whole connection with its keys, the row that was refused. */
+function errorFields(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { type, message, stack } = stdSerializers.err(error);
+  const { code } = error as { readonly code?: unknown };
+  return { type, message, ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}), stack };
+}
+
 /** JSON lines on stdout. Fields are ids and numbers, never payloads. */
 export function createLogger(options: { readonly service: string; readonly level?: LogLevel }, destination?: DestinationStream): Logger {
   const settings = {
     level: options.level ?? 'info',
     base: { service: options.service },
     timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: errorFields },
     formatters: { level: (label: string) => ({ level: label }) },
     redact: {
       paths: REDACTED.flatMap((path) => (path.includes('.') || path.includes('[') ? [path] : [path, `*.${path}`])),

@@ -59,6 +59,27 @@ describe('createLogger', () => {
     expect(out.lines[0]).not.toContain('hunter2');
   });
 
+  it('says of an error what it is, where it came from and what caused it, and nothing that somebody hung onto it', () => {
+    const lines: string[] = [];
+    const logger = createLogger({ service: 'example' }, { write: (line: string) => void lines.push(line) });
+    const cause = new RangeError('the socket closed');
+    const error = Object.assign(new Error('gone', { cause }), {
+      code: '57P01',
+      client: { secretKey: 4711 },
+      detail: 'Key (name)=(a person)',
+    });
+    logger.warn({ err: error }, 'lost');
+    logger.warn({ err: 'no error at all' }, 'lost');
+    const [first, second] = lines.map((line) => (JSON.parse(line) as { readonly err: Readonly<Record<string, unknown>> }).err);
+    expect(first).toEqual({
+      type: 'Error',
+      message: expect.stringMatching(/gone.*the socket closed/),
+      code: '57P01',
+      stack: expect.stringContaining('RangeError'),
+    });
+    expect(second).toBe('no error at all');
+  });
+
   it('keeps the start-up chatter of the framework below info', () => {
     const out = collect();
     const nest = frameworkLogger(createLogger({ service: 'example' }, out));
