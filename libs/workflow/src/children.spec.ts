@@ -166,6 +166,7 @@ describe('a parent that ends', () => {
     const { parent, child } = begun();
     parent.must({ type: 'CancelWorkflow', data: { reason: 'no more' } });
     expect(parent.live).toMatchObject({ status: 'active', state: 'cancelled' });
+    expect(workflowRow(parent.live)?.dueAt).toBeNull();
     expect(bringOn(parent, child)).toBe('CancelWorkflow');
     expect(child.live.ended).toMatchObject({ outcome: 'cancelled', reason: expect.stringContaining('no more') });
     expect(bringOn(parent, child)).toBe('FailStep');

@@ -1,6 +1,6 @@
 import type { WorkflowCommand } from '@taskmaster/contracts';
 import { describe, expect, it } from '@jest/globals';
-import { stepRows } from './rows.js';
+import { stepRows, workflowRow } from './rows.js';
 import {
   agentStep,
   assignment,
@@ -315,5 +315,17 @@ describe('strict workflows', () => {
       .complete('one')
       .landed(1);
     expect(told.when({ type: 'CancelWorkflow', data: { reason: 'late' } })).toMatchObject({ kind: 'rejected', code: 'invalid-transition' });
+  });
+
+  it('is not late any more while it merges, and late at once when that came to nothing', () => {
+    const told = running().complete('one');
+    told.landed(1).validated(1, true).start('tm-merge-1');
+    expect(workflowRow(told.live)?.dueAt).toBeNull();
+    expect(told.after(options.timeoutMs).when({ type: 'ExpireWorkflow', data: {} }).kind).toBe('noop');
+    const checks = [{ name: 'npm test', passed: false, durationMs: 1, outputTail: '' }];
+    told.complete('tm-merge-1', { merged: false, commit: 'merge-2', base: 'moved', checks });
+    expect(workflowRow(told.live)?.dueAt).toBe(told.live.deadlineAt);
+    told.must({ type: 'ExpireWorkflow', data: {} });
+    expect(told.live).toMatchObject({ state: 'failed', reason: expect.stringContaining('took longer') });
   });
 });

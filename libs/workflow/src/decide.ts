@@ -22,8 +22,7 @@ import { describePlanFault, parsePlan, type PlanFault } from './plan.js';
 import { allowedTransitions, isValidTransition } from './profiles/profile.js';
 import { profileOf } from './profiles/index.js';
 import { initialWorkflow, type LiveWorkflow, type Workflow } from './state.js';
-import { isLeaving } from './standing-still.js';
-import { openSteps } from './steps.js';
+import { isLeaving, isMerging } from './standing-still.js';
 import { planAdopted } from './plan-parts.js';
 import { evolve } from './workflow.js';
 
@@ -165,8 +164,7 @@ const isEnding = (w: LiveWorkflow): boolean => w.state in profileOf(w.request.pr
 function cancel(reason: string, w: LiveWorkflow, context: DecisionContext): No {
   if (w.cancelling !== null) return noop('cancellation was requested before');
   if (isEnding(w)) return reject('workflow-ended', 'the workflow is on its way to its end', allowed(w));
-  const merging = openSteps(w.steps).some((step) => step.spec.kind === 'change.merge' && step.situation.status === 'running');
-  if (merging) return reject('workflow-merging', 'the change is being merged; it can no longer be cancelled', allowed(w));
+  if (isMerging(w)) return reject('workflow-merging', 'the change is being merged; it can no longer be cancelled', allowed(w));
   const profile = profileOf(w.request.profile);
   if (!isValidTransition(profile, { from: w.state, to: profile.cancelled }, w.request.options.strict)) {
     return reject('invalid-transition', `a strict ${profile.name} workflow cannot be cancelled in ${w.state}`, allowed(w));
@@ -221,8 +219,7 @@ function expire(w: LiveWorkflow, context: DecisionContext): No {
     const { escalationId } = w.escalation;
     return resolveEscalation({ escalationId, decision: 'fail', note: 'nobody answered the escalation in time' }, w, context);
   }
-  const merging = openSteps(w.steps).some((step) => step.spec.kind === 'change.merge' && step.situation.status === 'running');
-  if (w.deadlineAt > context.now || merging) return noop('nothing is due');
+  if (w.deadlineAt > context.now || isMerging(w)) return noop('nothing is due');
   const reason = `the workflow took longer than ${String(w.request.options.timeoutMs)} ms`;
   return acceptDraft(advance(record(draftOf(w, context.now), ...failFacts(w, reason, context.now))));
 }

@@ -107,6 +107,7 @@ describe('what follows when the policy of a step is exhausted', () => {
       t.must({ type: 'CancelWorkflow', data: { reason: 'no longer wanted' } });
       // What the failed step left behind is still to be discarded.
       expect(t.live.ended).toBeNull();
+      expect(workflowRow(t.live)?.dueAt).toBeNull();
       expect(viewOfWorkflow('wf_1' as WorkflowId, t.live)?.escalation).toBeUndefined();
       const said = { type: 'ResolveEscalation', data: { escalationId, decision, note: 'too late' } } as const;
       expect(t.when(said)).toMatchObject({ kind: 'rejected', code: 'workflow-cancelling' });

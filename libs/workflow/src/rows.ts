@@ -17,7 +17,7 @@ import type { Agent } from './agent.js';
 import { BLOCKED, stateOf } from './profiles/profile.js';
 import { profileOf } from './profiles/index.js';
 import { progressPercentage } from './progress.js';
-import { standsStill } from './standing-still.js';
+import { isLeaving, isMerging, standsStill } from './standing-still.js';
 import { assignmentOf, attemptOf, type Step } from './step.js';
 import type { LiveWorkflow, Workflow } from './state.js';
 import { changedSteps, NO_STEPS } from './steps.js';
@@ -97,8 +97,9 @@ export function workflowRow(workflow: Workflow): WorkflowRow | undefined {
   };
 }
 
+/** None counts for whoever is on the way to the end or merging: what is open then has deadlines of its own. */
 function workflowDueAt(w: LiveWorkflow): Timestamp | null {
-  if (w.ended !== null || w.paused !== null) return null;
+  if (w.ended !== null || w.paused !== null || isLeaving(w) || isMerging(w)) return null;
   if (w.escalation === null) return w.deadlineAt;
   return w.escalation.deadlineAt < w.deadlineAt ? w.escalation.deadlineAt : w.deadlineAt;
 }
