@@ -50,7 +50,7 @@ const METHOD = `| test | what it is | how to run it |
 | history checker | one pure function over the log and what clients kept; the same in tests, in the demo and on a running system | \`task-master audit verify --records FILE\` |`;
 
 const TORTURE = `While the faults last, clients hand in workflows of several shapes through both gateways: chains, fan-outs, commands, commands that never end
-before their deadline, commands that fail, and the whole way from a requirement to a merge. They repeat requests at once and later, pause, resume and cancel.
+before their deadline, commands that fail, workflows in workflows, and the whole way from a requirement to a merge. They repeat requests at once and later, pause, resume and cancel.
 A seed fixes what is done when, and not how the machine schedules it. Each seed leaves some kinds of fault out and does others more often.
 
 | fault | what is done |
@@ -61,11 +61,12 @@ A seed fixes what is done when, and not how the machine schedules it. Each seed 
 | postgres-stop | immediate stop: no checkpoint, recovery from the write-ahead log |
 | nats-kill, nats-wipe | the broker is killed; its disk is gone as well |
 | nats-rollback | the broker comes back on an older copy of its disk |
+| nats-partition | of a cluster of three, one node hears nothing from the others and they nothing from it, for 2 to 15 s; clients reach all of them |
 | forget | a worker takes work and says nothing about it, or says that it is done without doing it |`;
 
 const NOT_TESTED = `- The loss of power, and disks that say that data is safe when it is not. Every process here may die at any instant; the machine does not.
 - What decides that a standby of Postgres takes over: the tests kill the primary first, and never leave two of them that can be reached.
-- Networks between machines: everything runs on one. A broker node that is cut off is a process that sleeps.
+- Networks between machines: everything runs on one, and what cuts a node of the broker or a standby off is a program between them.
 - Runs of days, and logs of more than some millions of events under faults.
 - Real coding agents: the simulated one stands in for them, and is told to misbehave.`;
 
@@ -181,6 +182,7 @@ export function reliabilityDocument(results: readonly ReliabilityResult[]): stri
     '```',
     'npm run torture -- --seconds 60 --seeds 1-10 --json-dir docs/results/reliability',
     'npm run torture -- --seconds 60 --seeds 1-5 --together --json-dir docs/results/reliability',
+    'npm run torture -- --seconds 60 --seeds 1-3 --nats-nodes 3 --json-dir docs/results/reliability     # with a nats-server of 2.11 or newer on PATH',
     'npm run simulate -- --seeds 1000 --json docs/results/reliability/simulate.json',
     'npm run generate',
     '```',
