@@ -93,7 +93,10 @@ describe('a step that runs a child workflow', () => {
     const cancelled = begun({ retry: { maxAttempts: 5 } });
     cancelled.child.must({ type: 'CancelWorkflow', data: { reason: 'not needed' } });
     bringOn(cancelled.parent, cancelled.child);
-    expect(cancelled.parent.live.ended).toMatchObject({ outcome: 'failed', reason: expect.stringContaining('not needed') });
+    expect(cancelled.parent.live.ended).toMatchObject({
+      outcome: 'failed',
+      reason: expect.stringContaining('its child workflow was cancelled: not needed'),
+    });
   });
 
   it('cancels a child that takes longer than the step allows, and fails with a time-out when it has ended', () => {

@@ -134,7 +134,7 @@ function settled(step: Step, child: LiveWorkflow, now: Timestamp): ChildMove {
     type: late ? 'timeout' : 'dependency',
     message: late
       ? `its child workflow took longer than ${String(spec.timeoutMs)} ms`
-      : `its child workflow ${ended.outcome}: ${ended.reason}`,
+      : `its child workflow ${ended.outcome === 'cancelled' ? 'was cancelled' : 'failed'}: ${ended.reason}`,
     // Who cancelled a child wants no other one.
     retryable: late || ended.outcome === 'failed',
     detail: { workflowId: holder, outcome: ended.outcome, reason: ended.reason },
