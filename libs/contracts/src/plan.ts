@@ -1,6 +1,5 @@
 import type { StepId } from './ids.js';
 import type { JsonObject } from './json.js';
-import type { Priority, ProfileName } from './workflow-request.js';
 
 /** What a step is; decides which service does it (design 4.3). */
 export const STEP_KINDS = [
@@ -95,15 +94,6 @@ export interface PlannedStep {
 /** Input of `command.run`. The built-in `noop` does nothing and succeeds; anything else is run in a workspace, without a shell. */
 export type CommandRunInput =
   { readonly builtin: 'noop' } | { readonly command: readonly string[]; readonly env?: Readonly<Record<string, string>> };
-
-/** Input of `workflow.run`: what the child workflow is asked for, exactly one of `requirement` and `plan`. Anything else it takes from its parent. */
-export type WorkflowRunInput = ({ readonly requirement: string } | { readonly plan: PlanDraft }) & {
-  readonly title?: string;
-  readonly profile?: ProfileName;
-  readonly priority?: Priority;
-  /** Added to the parent's, and stronger. */
-  readonly context?: JsonObject;
-};
 
 /** A command that proves something about a checkout: its exit decides. */
 export interface ValidationCommand {

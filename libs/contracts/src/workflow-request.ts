@@ -71,6 +71,15 @@ export interface WorkflowRequest {
   readonly parent?: ParentStep;
 }
 
+/** Input of `workflow.run`: what the child workflow is asked for, exactly one of `requirement` and `plan`. Anything else it takes from its parent. */
+export type WorkflowRunInput = ({ readonly requirement: string } | { readonly plan: PlanDraft }) & {
+  readonly title?: string;
+  readonly profile?: ProfileName;
+  readonly priority?: Priority;
+  /** Added to the parent's, and stronger. */
+  readonly context?: JsonObject;
+};
+
 export const WORKFLOW_STATUSES = ['pending', 'running', 'waiting', 'blocked', 'paused', 'completed', 'failed', 'cancelled'] as const;
 export type WorkflowStatus = (typeof WORKFLOW_STATUSES)[number];
 
