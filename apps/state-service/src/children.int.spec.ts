@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   childWorkflowId,
   DEFAULT_TENANT,
   workflowStream,
   type CommandEnvelope,
+  type CommandId,
   type JsonObject,
   type StepDraft,
   type StepId,
@@ -90,6 +92,21 @@ describe('what a crash left undone between a parent and its child', () => {
       { what: 'the end of the parent' },
     );
     expect(await typesOf(childStream(stream, 'c'))).toContain('WorkflowEnded');
+  });
+
+  it('is asked for by a command of its own for each of two children that begin or end at the same time', async () => {
+    const replica = await open({ works: false });
+    const stream = streamFor('p');
+    await replica.handler.handle(request('p', [child('left', noop('a')), child('right', noop('a'))]));
+    const children = [childStream(stream, 'left'), childStream(stream, 'right')];
+    await eventually(async () => (await Promise.all(children.map(typesOf))).every((types) => types.includes('StepReadied')));
+    await Promise.all(children.map((of) => replica.handler.handle({ ...complete('p', 'a'), stream: of, id: randomUUID() as CommandId })));
+    await untilEnded(stream);
+    const events = await replica.store.readStream(stream, 0);
+    for (const type of ['StepStarted', 'StepSucceeded']) {
+      const commands = events.filter((event) => event.type === type).map(({ commandId }) => commandId);
+      expect([type, commands.length, new Set(commands).size]).toEqual([type, 2, 2]);
+    }
   });
 
   it('is done once when two replicas look at the same time', async () => {

@@ -87,11 +87,11 @@ export class ChildrenReactor {
     if (move.to === 'wait') await this.renew(of, parent, move);
     if (!('command' in move)) return false;
     const [target, cause] = move.to === 'child' && child !== undefined ? [child, parent] : [parent, child ?? parent];
-    const answer = await this.make(move, target, cause);
+    const answer = await this.make(of, move, { target, cause });
     const refusal = refusalOf(move, answer);
     if (refusal === undefined) return isDone(answer);
     const failing = refuseChild(of, stateOf(parent), refusal);
-    if ('command' in failing) await this.make(failing, parent, parent);
+    if ('command' in failing) await this.make(of, failing, { target: parent, cause: parent });
     return false;
   }
 
@@ -99,11 +99,11 @@ export class ChildrenReactor {
     return (await this.options.today([stream])).get(stream) ?? absentEntry(stream);
   }
 
-  /** The same move on the same state is the same command. */
-  private make({ command }: Making, target: Entry, cause: Entry): Promise<Answer> {
+  /** The same move of the same step on the same state is the same command. */
+  private make(of: ChildStep, { command }: Making, { target, cause }: { readonly target: Entry; readonly cause: Entry }): Promise<Answer> {
     const causationId = eventIdOf(cause.stream, Math.max(1, cause.version));
     return this.options.send({
-      id: reactionCommandId(target.version === 0 ? target.stream : eventIdOf(target.stream, target.version), command.type),
+      id: reactionCommandId(`${keyOf(of)} at ${target.stream} ${String(target.version)}`, command.type),
       stream: target.stream,
       tenantId: (target.tenantId ?? cause.tenantId) as TenantId,
       actor: { kind: 'system', id: 'children' },

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { CompositeRows, type ColumnType } from './composite-rows.js';
 import { instantOf } from './instants.js';
 import { metaText, stepValues, workflowValues, type PlacedGroup } from './placed.js';
-import type { AppendOutcome, GroupOutcome, QuotaCount, QuotaRequest } from './rows.js';
+import type { AppendOutcome, GroupOutcome, QuotaCount, QuotaRequest, UnplacedEvent } from './rows.js';
 
 /** The composite types of `append_expected`'s arguments, in its order. */
 const TYPES = {
@@ -139,11 +139,11 @@ function addSteps(into: CompositeRows, { group: { stream, tenantId, steps } }: P
 function addEvents(into: CompositeRows, { group: { stream, tenantId, expectedVersion, events }, hashes }: PlacedGroup): void {
   let version = expectedVersion;
   let meta = '';
-  let metaOf: string | undefined;
+  let before: UnplacedEvent | undefined;
   for (const event of events) {
     const { type, schemaVersion, dataText, occurredAt, commandId } = event;
-    // One command's events have one cause.
-    if (commandId !== metaOf) [meta, metaOf] = [metaText(event), commandId];
+    if (before === undefined || !isOfSameCause(before, event)) meta = metaText(event);
+    before = event;
     into.add(
       stream,
       version + 1,
@@ -159,6 +159,10 @@ function addEvents(into: CompositeRows, { group: { stream, tenantId, expectedVer
     version += 1;
   }
 }
+
+/** One command's events have one cause. What is hashed is what is stored, so the id alone is not trusted to say so. */
+const isOfSameCause = (a: UnplacedEvent, b: UnplacedEvent): boolean =>
+  a.commandId === b.commandId && a.causationId === b.causationId && a.correlationId === b.correlationId && a.actor.id === b.actor.id;
 
 interface QuotaTotal {
   claims: number;

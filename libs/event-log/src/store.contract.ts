@@ -109,6 +109,21 @@ export function describeDatabase(name: string, open: () => Promise<DatabaseUnder
       expect(await store.head()).toBe(3);
     });
 
+    it('keeps of each event who caused it and by what, also where two that follow on one another bear one command id', async () => {
+      const [first, second] = group('caused', 0, 2).events as [NewEvent, NewEvent];
+      const causes = [
+        { causationId: deriveUuid('one') as NewEvent['id'], correlationId: 'one', actor: { kind: 'system', id: 'one' } },
+        { causationId: deriveUuid('two') as NewEvent['id'], correlationId: 'two', actor: { kind: 'service', id: 'two' } },
+      ] as const;
+      const events = [
+        { ...first, ...causes[0] },
+        { ...second, ...causes[1], commandId: first.commandId },
+      ];
+      await store.append([group('caused', 0, 2, { events })]);
+      const stored = await store.readStream(streamOf('agent', 'caused'), 0);
+      expect(stored.map(({ causationId, correlationId, actor }) => ({ causationId, correlationId, actor }))).toEqual(causes);
+    });
+
     it('answers conflict to the stale group and appends the others', async () => {
       await store.append([group('a', 0, 1)]);
       const outcome = await store.append([

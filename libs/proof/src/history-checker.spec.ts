@@ -111,6 +111,9 @@ describe('checking a history', () => {
     const same = { commandId: 'one' as CommandId };
     expect(broken(logOf(['workflow-x', 'WorkflowAdmitted', {}, same], ['workflow-y', 'WorkflowPaused', {}, same]))).toEqual([3]);
     expect(broken(logOf([W, 'WorkflowPaused', {}, same], [W, 'WorkflowResumed'], [W, 'WorkflowPaused', {}, same]))).toEqual([3]);
+    const causedBy = (causationId: string): Partial<LoggedEvent> => ({ ...same, actor: { kind: 'system', id: 's' }, causationId });
+    expect(broken(logOf([W, 'WorkflowPaused', {}, causedBy('one')], [W, 'WorkflowResumed', {}, causedBy('one')]))).toEqual([]);
+    expect(broken(logOf([W, 'WorkflowPaused', {}, causedBy('one')], [W, 'WorkflowResumed', {}, causedBy('two')]))).toEqual([3]);
   });
 
   it('finds an attempt that ends twice and an event after the end (I6)', () => {

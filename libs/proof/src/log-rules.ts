@@ -44,21 +44,22 @@ export class Chains implements LogRule {
   }
 }
 
-/** I3: a command id belongs to one stream, and a person's to one contiguous run of it. */
+/** I3: a command id belongs to one stream, and a person's to one contiguous run of it; a run has one cause, so two commands never share an id. */
 export class CommandRuns implements LogRule {
   private readonly runs = new Findings(3, 'a client command has one stream and one run of events');
   readonly findings = [this.runs];
-  private readonly seen = new Map<string, { readonly stream: string; readonly version: number }>();
+  private readonly seen = new Map<string, Pick<LoggedEvent, 'stream' | 'version' | 'causationId'>>();
 
-  see({ commandId, stream, version, actor }: LoggedEvent): void {
+  see({ commandId, stream, version, actor, causationId }: LoggedEvent): void {
     const before = this.seen.get(commandId);
     if (before !== undefined) {
-      const holds = before.stream === stream && (actor.kind !== 'user' || before.version + 1 === version);
+      const goesOn = before.version + 1 === version;
+      const holds = before.stream === stream && (goesOn ? before.causationId === causationId : actor.kind !== 'user');
       this.runs.check(
         holds,
         () => `command ${commandId} made ${before.stream} ${String(before.version)} and later ${stream} ${String(version)}`,
       );
     } else this.runs.check(true, () => '');
-    this.seen.set(commandId, { stream, version });
+    this.seen.set(commandId, { stream, version, ...(causationId === undefined ? {} : { causationId }) });
   }
 }
