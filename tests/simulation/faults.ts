@@ -107,7 +107,7 @@ const hole: Fault = (world, random) => {
   if (stream === undefined || inner.length === 0) return;
   const sequence = random.pick(inner);
   world.trace.note('nats', `${name ?? ''} loses ${String(sequence)}`);
-  stream.messages.delete(sequence);
+  world.server.lose(name ?? '', sequence);
 };
 
 const storm: Fault = (world, random) => {

@@ -76,12 +76,14 @@ export class SimulatedConnection implements Peer {
     subject: string,
     { callback, queue }: { readonly callback: Subscribed['callback']; readonly queue?: string },
   ): { unsubscribe(): void; drain(): Promise<void> } {
+    if (this.closed) throw new NatsError('closed', ErrorCode.ConnectionClosed);
     this.ids += 1;
     const id = `${this.name}/${String(this.ids)}`;
     this.subscribed.set(id, { subject, queue, callback });
-    this.transmit(() => this.options.server.subscribe(subject, { peer: this, id, queue }));
+    // When it is made again, the server is told of what is subscribed to then.
+    if (this.isConnected) this.transmit(() => this.options.server.subscribe(subject, { peer: this, id, queue }));
     const unsubscribe = (): void => {
-      if (!this.subscribed.delete(id)) return;
+      if (!this.subscribed.delete(id) || !this.isConnected) return;
       this.transmit(() => this.options.server.unsubscribe(subject, id));
     };
     return {
@@ -144,8 +146,9 @@ export class SimulatedConnection implements Peer {
     }
   }
 
-  /** The connection breaks; what is on its way is lost, what is sent meanwhile leaves when it is made again. */
+  /** The connection breaks; what is on its way is lost. */
   disconnected(): void {
+    if (!this.isConnected) return;
     this.isConnected = false;
     this.reconnect();
   }
@@ -213,21 +216,34 @@ export class SimulatedConnection implements Peer {
     });
   }
 
+  /** Dials again and again. The client forgets what was to be sent whenever it dials; what is sent while it dials leaves in the end. */
   private reconnect(): void {
     const { time, server, life, random } = this.options;
     time.after(RECONNECT_MS * (1 + random.next()), () => {
       if (this.closed || life.isOver) return;
+      this.outbox.length = 0;
       if (!server.isUp || life.isPaused) {
         this.reconnect();
         return;
       }
-      this.generation = server.generation;
-      this.isConnected = true;
-      for (const [id, { subject, queue }] of this.subscribed) this.transmit(() => server.subscribe(subject, { peer: this, id, queue }));
-      for (const act of this.outbox.splice(0)) this.transmit(act);
-      life.deliver(() => {
-        for (const listener of this.listeners.splice(0)) listener({ type: Events.Reconnect });
-      });
+      const { generation } = server;
+      time.after(this.delay(), () => this.connected(generation));
+    });
+  }
+
+  private connected(generation: number): void {
+    const { server, life } = this.options;
+    if (this.closed || life.isOver) return;
+    if (generation !== server.generation) {
+      this.reconnect();
+      return;
+    }
+    this.generation = generation;
+    this.isConnected = true;
+    for (const [id, { subject, queue }] of this.subscribed) this.transmit(() => server.subscribe(subject, { peer: this, id, queue }));
+    for (const act of this.outbox.splice(0)) this.transmit(act);
+    life.deliver(() => {
+      for (const listener of this.listeners.splice(0)) listener({ type: Events.Reconnect });
     });
   }
 

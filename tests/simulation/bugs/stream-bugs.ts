@@ -5,13 +5,15 @@ import type { DatabasePorts } from '../database.js';
 import { bound, publishing, storeOf, withOpenWork } from './around.js';
 
 export const EXPECTED_LAST_SEQUENCE = 'Nats-Expected-Last-Sequence';
+export const EXPECTED_LAST_ID = 'Nats-Expected-Last-Msg-Id';
 
 export const fenceNotChecked: Bug = {
   name: 'fence-not-checked',
-  mistake: 'Notices are published without the sequence that they must follow, so two leaders can both extend the stream.',
+  mistake: 'Notices are published without the sequence and the message that they must follow, so two leaders can both extend the stream.',
   connection: (connection) =>
     publishing(connection, (subject, payload, more) => {
       more?.headers?.delete(EXPECTED_LAST_SEQUENCE);
+      more?.headers?.delete(EXPECTED_LAST_ID);
       connection.publish(subject, payload, more);
     }),
 };

@@ -1,9 +1,8 @@
 import type { Msg } from 'nats';
 import type { Bug } from '../bug.js';
 import { bound, type Publish } from './around.js';
-import { EXPECTED_LAST_SEQUENCE } from './stream-bugs.js';
+import { EXPECTED_LAST_ID, EXPECTED_LAST_SEQUENCE } from './stream-bugs.js';
 
-const EXPECTED_LAST_ID = 'Nats-Expected-Last-Msg-Id';
 const WRONG_SEQUENCE = /^wrong last sequence: (\d+)$/;
 
 interface PublishReply {
