@@ -88,9 +88,10 @@ export class SimulatedConnection implements Peer {
     };
     return {
       unsubscribe,
-      drain: () => {
+      // What the server sent before it heard of the end still comes.
+      drain: async () => {
+        if (this.isConnected) await this.ask(() => this.options.server.unsubscribe(subject, id), REQUEST_TIMEOUT_MS).catch(() => undefined);
         unsubscribe();
-        return Promise.resolve();
       },
     };
   }

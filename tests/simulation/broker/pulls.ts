@@ -65,8 +65,18 @@ export class Pulls {
     this.pump(name, consumerName);
   }
 
-  /** Takes what a delivery is answered. */
-  answer({ subject, payload }: WireMessage): void {
+  /** How many requests wait. */
+  waitingFor(name: string, consumerName: string): number {
+    return this.waiting.get(keyOf(name, consumerName))?.length ?? 0;
+  }
+
+  /** Takes what a delivery is answered, and says so to whoever wants to know. */
+  answer(message: WireMessage): void {
+    this.take(message);
+    if (message.reply !== undefined) this.host.route({ subject: message.reply, payload: '' });
+  }
+
+  private take({ subject, payload }: WireMessage): void {
     const [, , name = '', consumerName = '', , sequenceText = ''] = subject.split('.');
     const sequence = Number(sequenceText);
     const place = this.placeOf(name, consumerName);

@@ -251,6 +251,7 @@ export class SimulatedServer {
       ack_floor: { stream_seq: consumer.floor.stream, consumer_seq: consumer.floor.consumer },
       num_pending: pendingFor(stream, consumer),
       num_ack_pending: consumer.pending.size,
+      num_waiting: this.pulls.waitingFor(name, consumerName),
     };
   }
 

@@ -21,7 +21,12 @@ export function describeCore(questions: () => Questions): void {
       ...(queue === undefined ? {} : { queue }),
     });
     await questions().reached(connection);
-    return { heard, texts: () => heard.map((message) => message.string()), end: () => subscription.unsubscribe() };
+    return {
+      heard,
+      texts: () => heard.map((message) => message.string()),
+      end: () => subscription.unsubscribe(),
+      drain: () => questions().broker.settle(subscription.drain()),
+    };
   };
 
   describe('a message', () => {
@@ -63,6 +68,19 @@ export function describeCore(questions: () => Questions): void {
       await eventually(() => answers.heard.length >= 2, 'two messages');
       expect(answers.heard.map(({ subject }) => subject)).toEqual([`${inbox}.7`, `${inbox}.9`]);
       answers.end();
+    });
+
+    it('that was sent before a subscription is drained still comes to it, and none afterwards', async () => {
+      const [drained, kept] = [await listen(ours(), SUBJECT_FEED), await listen(others(), SUBJECT_FEED)];
+      for (let i = 0; i < COUNT; i += 1) others().publish(SUBJECT_FEED, String(i));
+      await questions().reached(others());
+      await drained.drain();
+      expect(drained.heard).toHaveLength(COUNT);
+      others().publish(SUBJECT_FEED, 'after');
+      await eventually(() => kept.heard.length > COUNT, 'a message');
+      await questions().reached(ours());
+      expect(drained.heard).toHaveLength(COUNT);
+      kept.end();
     });
 
     it('does not come once the subscription is ended', async () => {

@@ -1,6 +1,6 @@
-import { SUBJECT_WORK_ALL, subjectOfDeadLetter, subjectOfWork, workStreamOf } from '@taskmaster/contracts';
+import { subjectOfDeadLetter, subjectOfWork, workStreamOf } from '@taskmaster/contracts';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { DUPLICATE_WINDOW_MS, streamConfig, type Questions } from './questions.js';
+import { DUPLICATE_WINDOW_MS, type Questions } from './questions.js';
 
 const COMMAND = subjectOfWork('command');
 const [STREAM, OTHER] = [workStreamOf(1), workStreamOf(2)];
@@ -21,7 +21,7 @@ export function describePublishing(questions: () => Questions): void {
       .state(STREAM)
       .then(({ messages }) => messages);
 
-  beforeEach(() => questions().ask((manager) => manager.streams.add(streamConfig(STREAM, SUBJECT_WORK_ALL))));
+  beforeEach(() => questions().makeStream(STREAM));
 
   describe('publishing', () => {
     it('is answered with the stream and the sequence, which counts all subjects', async () => {

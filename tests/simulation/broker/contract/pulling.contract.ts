@@ -1,16 +1,7 @@
-import { SUBJECT_WORK_ALL, subjectOfWork, workStreamOf } from '@taskmaster/contracts';
+import { subjectOfWork, workStreamOf } from '@taskmaster/contracts';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { ConsumerConfig } from 'nats';
-import {
-  consumerConfig,
-  countsOf,
-  deliveryOf,
-  sequencesOf,
-  streamConfig,
-  type PullOptions,
-  type Pulling,
-  type Questions,
-} from './questions.js';
+import type { ConsumerConfig, Msg } from 'nats';
+import { consumerConfig, countsOf, deliveryOf, sequencesOf, type PullOptions, type Pulling, type Questions } from './questions.js';
 
 const [COMMAND, AGENT] = [subjectOfWork('command'), subjectOfWork('agent')];
 const STREAM = workStreamOf(1);
@@ -26,7 +17,9 @@ export function describePulling(questions: () => Questions): void {
   const make = (more: Partial<ConsumerConfig> = {}): Promise<unknown> =>
     questions().ask((manager) => manager.consumers.add(STREAM, consumerConfig(READER, more)));
 
-  beforeEach(() => questions().ask((manager) => manager.streams.add(streamConfig(STREAM, SUBJECT_WORK_ALL))));
+  const waiting = (count: number): Promise<void> => questions().waiting(STREAM, READER, count);
+
+  beforeEach(() => questions().makeStream(STREAM));
 
   describe('a request', () => {
     it('is given the messages of its subject in their order, and no more than it asked for', async () => {
@@ -62,9 +55,9 @@ export function describePulling(questions: () => Questions): void {
     it('takes turns with others that wait', async () => {
       await make();
       const one = pull({ batch: 3 });
-      await questions().reached();
+      await waiting(1);
       const two = pull({ batch: 2, connection: questions().broker.other });
-      await questions().reached(questions().broker.other);
+      await waiting(2);
       await questions().fill(COMMAND, 5);
       expect(sequencesOf(await one.came(3))).toEqual([1, 3, 5]);
       expect(sequencesOf(await two.came(2))).toEqual([2, 4]);
@@ -92,13 +85,24 @@ export function describePulling(questions: () => Questions): void {
       expect(pulling.messages).toHaveLength(1);
     });
 
+    it('ends on its own when there are others on its inbox', async () => {
+      await make();
+      const pulling = pull({ batch: 5, expiresMs: 3 * HEARTBEAT, heartbeatMs: HEARTBEAT });
+      await waiting(1);
+      pulling.ask({ batch: 3, expiresMs: 6 * HEARTBEAT, heartbeatMs: HEARTBEAT });
+      await waiting(2);
+      await questions().fill(COMMAND, 2);
+      const ended = (): readonly Msg[] => pulling.statuses.filter(({ headers }) => headers?.code === TIMEOUT);
+      await questions().broker.eventually(() => ended().length === 2, 'the end of both');
+      expect(ended().map(({ headers }) => headers?.get('Nats-Pending-Messages'))).toEqual(['4', '2']);
+    });
+
     it('that was given all it asked for hears nothing more', async () => {
       await make();
       await questions().fill(COMMAND, 1);
       const pulling = pull({ batch: 1, expiresMs: 3 * HEARTBEAT, heartbeatMs: HEARTBEAT });
       await pulling.came(1);
       const later = pull({ batch: 1, expiresMs: 6 * HEARTBEAT, heartbeatMs: HEARTBEAT });
-      pulling.messages[0]!.respond('+ACK');
       await later.told(TIMEOUT);
       expect(pulling.statuses).toEqual([]);
     });
@@ -106,10 +110,9 @@ export function describePulling(questions: () => Questions): void {
     it('takes nothing when nobody reads its inbox any more', async () => {
       await make();
       const gone = pull({ batch: 5 });
-      await questions().reached();
+      await waiting(1);
       gone.unsubscribe();
       const pulling = pull({ batch: 5 });
-      await questions().reached();
       await questions().fill(COMMAND, 2);
       expect(countsOf(await pulling.came(2))).toEqual([
         [1, 1],
@@ -123,10 +126,9 @@ export function describePulling(questions: () => Questions): void {
       const { broker } = questions();
       const brief = await broker.connect();
       pull({ batch: 5, connection: brief });
-      await questions().reached(brief);
+      await waiting(1);
       await broker.settle(brief.close());
       const pulling = pull({ batch: 5 });
-      await questions().reached();
       await questions().fill(COMMAND, 2);
       expect(countsOf(await pulling.came(2))).toEqual([
         [1, 1],
@@ -143,8 +145,8 @@ export function describePulling(questions: () => Questions): void {
       const [first] = await pulling.came(2);
       await pulling.told(100);
       expect(await questions().consumer(STREAM, READER)).toMatchObject({ pending: 2, unanswered: 2 });
-      first!.respond('+ACK');
-      expect(sequencesOf(await pulling.came(3)).slice(0, 3)).toEqual([1, 2, 3]);
+      await questions().answer(first, '+ACK');
+      expect(sequencesOf(await pulling.came(3))).toEqual([1, 2, 3]);
     });
   });
 
@@ -162,7 +164,7 @@ export function describePulling(questions: () => Questions): void {
     it('is told that it is gone when it waited before', async () => {
       await make();
       const pulling = pull({ batch: 5 });
-      await questions().reached();
+      await waiting(1);
       await questions().ask((manager) => manager.streams.delete(STREAM));
       expect((await pulling.told(CONFLICT)).headers?.description).toContain('Deleted');
     });

@@ -1,4 +1,4 @@
-import { subjectOfWork } from '@taskmaster/contracts';
+import { SUBJECT_WORK_ALL, subjectOfWork } from '@taskmaster/contracts';
 import {
   AckPolicy,
   createInbox,
@@ -131,6 +131,11 @@ export class Questions {
     }
   }
 
+  /** Makes a stream as the product does. Some newer servers are still removing the files of one of that name. */
+  async makeStream(name: string, subject = SUBJECT_WORK_ALL): Promise<void> {
+    await this.broker.eventually(() => this.ask((manager) => manager.streams.add(streamConfig(name, subject))), `the stream ${name}`);
+  }
+
   async names(): Promise<readonly string[]> {
     return this.ask(async (manager) => {
       const found: string[] = [];
@@ -206,6 +211,22 @@ export class Questions {
       told: (code) => this.broker.eventually(() => statuses.find(({ headers: head }) => head?.code === code), `a status ${String(code)}`),
       unsubscribe: () => subscription.unsubscribe(),
     };
+  }
+
+  /** Answers a delivery, and waits until the broker has taken that; the product does not wait. */
+  async answer(message: Msg | undefined, text: string, connection = this.broker.connection): Promise<void> {
+    const inbox = createInbox();
+    let isTaken = false;
+    const subscription = connection.subscribe(inbox, { callback: () => (isTaken = true) });
+    connection.publish(message?.reply ?? '', text, { reply: inbox });
+    await this.broker.eventually(() => isTaken, `the broker takes ${text}`);
+    subscription.unsubscribe();
+  }
+
+  /** Waits until so many requests wait for the messages of a consumer. */
+  async waiting(stream: string, name: string, count: number): Promise<void> {
+    const isSo = async (): Promise<boolean> => (await this.ask((manager) => manager.consumers.info(stream, name))).num_waiting === count;
+    await this.broker.eventually(isSo, `${String(count)} requests wait`);
   }
 
   /** Lets so much time pass. */

@@ -1,16 +1,7 @@
-import { SUBJECT_FEED, SUBJECT_WORK_ALL, subjectOfWork, workStreamOf } from '@taskmaster/contracts';
+import { SUBJECT_FEED, subjectOfWork, workStreamOf } from '@taskmaster/contracts';
 import { describe, expect, it } from '@jest/globals';
-import { nanos, type ConsumerConfig } from 'nats';
-import {
-  ACK_WAIT_MS,
-  consumerConfig,
-  countsOf,
-  deliveryOf,
-  DUPLICATE_WINDOW_MS,
-  sequencesOf,
-  streamConfig,
-  type Questions,
-} from './questions.js';
+import { ErrorCode, nanos, type ConsumerConfig } from 'nats';
+import { ACK_WAIT_MS, consumerConfig, countsOf, deliveryOf, DUPLICATE_WINDOW_MS, sequencesOf, type Questions } from './questions.js';
 
 const [COMMAND, AGENT] = [subjectOfWork('command'), subjectOfWork('agent')];
 const STREAM = workStreamOf(1);
@@ -24,7 +15,7 @@ const NO_RESPONDERS = 503;
 /** What is left after the server ended and was started again, with its disk, without it, and with an older one. */
 export function describeRestarts(questions: () => Questions): void {
   const make = async (more: Partial<ConsumerConfig> = {}): Promise<void> => {
-    await questions().ask((manager) => manager.streams.add(streamConfig(STREAM, SUBJECT_WORK_ALL)));
+    await questions().makeStream(STREAM);
     await questions().ask((manager) => manager.consumers.add(STREAM, consumerConfig(READER, more)));
   };
   const restart = async (): Promise<void> => {
@@ -76,7 +67,7 @@ export function describeRestarts(questions: () => Questions): void {
     it('has forgotten the requests that waited', async () => {
       await make();
       const pulling = questions().pull(STREAM, READER, { batch: 5 });
-      await questions().reached();
+      await questions().waiting(STREAM, READER, 1);
       await restart();
       await questions().fill(COMMAND, 1);
       expect(await state()).toMatchObject({ pending: 1, unanswered: 0 });
@@ -146,6 +137,27 @@ export function describeRestarts(questions: () => Questions): void {
       expect(heard).toEqual(['after']);
       expect(await questions().state(STREAM)).toMatchObject({ messages: 0 });
       subscription.unsubscribe();
+    });
+  });
+
+  describe('a question', () => {
+    it('that is asked while there is no server is late, although the server comes back', async () => {
+      await make();
+      const { broker } = questions();
+      await broker.stop();
+      const manager = await broker.settle(broker.connection.jetstreamManager({ checkAPI: false, timeout: 500 }));
+      const asked = manager.streams.info(STREAM).catch((error: unknown) => error);
+      await broker.start();
+      expect(await broker.settle(asked)).toMatchObject({ name: 'NatsError', code: ErrorCode.Timeout });
+    });
+
+    it('is answered again after the server comes back, as often as it does', async () => {
+      await make();
+      for (let count = 0; count < 3; count += 1) {
+        await restart();
+        await questions().fill(COMMAND, 1);
+      }
+      expect(await questions().state(STREAM)).toEqual({ messages: 3, first: 1, last: 3 });
     });
   });
 

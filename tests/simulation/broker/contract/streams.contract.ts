@@ -11,8 +11,7 @@ const OVERLAPS = [400, 10065];
 
 /** The API of streams and consumers. */
 export function describeStreams(questions: () => Questions): void {
-  const make = (stream = FIRST): Promise<unknown> =>
-    questions().ask((manager) => manager.streams.add(streamConfig(stream, SUBJECT_WORK_ALL)));
+  const make = (stream = FIRST): Promise<unknown> => questions().makeStream(stream);
 
   describe('a stream', () => {
     it('is made once, and found by whoever makes it as it is', async () => {
