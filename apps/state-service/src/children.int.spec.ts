@@ -58,6 +58,10 @@ const outcomeOf = async (stream: StreamId): Promise<unknown> =>
 const cancel = (stream: StreamId): CommandEnvelope =>
   envelope({ type: 'CancelWorkflow', data: { reason: 'enough' } }, stream, `cancel ${stream}`);
 
+/** The step `a` of each of them is done, at the same time. */
+const completeInside = (replica: FollowingReplica, children: readonly StreamId[]): Promise<unknown> =>
+  Promise.all(children.map((of) => replica.handler.handle({ ...complete('p', 'a'), stream: of, id: randomUUID() as CommandId })));
+
 describe('parents that wait for their children with all slots taken', () => {
   it('go on, because children run in the slot of their root, and whoever waits for a slot gets the first that is given back', async () => {
     const [one, two] = [await open(), await open()];
@@ -100,13 +104,29 @@ describe('what a crash left undone between a parent and its child', () => {
     await replica.handler.handle(request('p', [child('left', noop('a')), child('right', noop('a'))]));
     const children = [childStream(stream, 'left'), childStream(stream, 'right')];
     await eventually(async () => (await Promise.all(children.map(typesOf))).every((types) => types.includes('StepReadied')));
-    await Promise.all(children.map((of) => replica.handler.handle({ ...complete('p', 'a'), stream: of, id: randomUUID() as CommandId })));
+    await completeInside(replica, children);
     await untilEnded(stream);
     const events = await replica.store.readStream(stream, 0);
     for (const type of ['StepStarted', 'StepSucceeded']) {
       const commands = events.filter((event) => event.type === type).map(({ commandId }) => commandId);
       expect([type, commands.length, new Set(commands).size]).toEqual([type, 2, 2]);
     }
+  });
+
+  it('is nothing while the children run: looking at all that are due gives them time again', async () => {
+    const replica = await open({ works: false, behindMs: 60_000 });
+    const stream = streamFor('p');
+    await replica.handler.handle(request('p', [child('left', noop('a')), child('right', noop('a'))]));
+    const children = [childStream(stream, 'left'), childStream(stream, 'right')];
+    await eventually(async () => (await Promise.all(children.map(typesOf))).every((types) => types.includes('StepReadied')));
+    const dueOf = async (): Promise<readonly string[]> =>
+      (await replica.openWork.dueSteps({ ready: false })).map(({ stepId }) => stepId as string).sort();
+    expect(await dueOf()).toEqual(['left', 'right']);
+    await replica.children.onDue(await replica.openWork.dueSteps({ ready: false }));
+    expect(await dueOf()).toEqual([]);
+    await completeInside(replica, children);
+    await untilEnded(stream);
+    expect(await typesOf(stream)).not.toContain('StepFailed');
   });
 
   it('is done once when two replicas look at the same time', async () => {
@@ -116,7 +136,7 @@ describe('what a crash left undone between a parent and its child', () => {
     const stream = streamFor('p');
     const due = [{ stream, stepId: 'c' as StepId }];
     const look = async (): Promise<void> => {
-      for (const { children } of looking) children.onDue(due);
+      await Promise.all(looking.map(({ children }) => children.onDue(due)));
     };
     const isIn = (of: StreamId, type: string) => async (): Promise<boolean> => {
       await look();

@@ -4,6 +4,7 @@ import {
   reactionCommandId,
   workflowStream,
   type CommandEnvelope,
+  type LeaseRenewal,
   type StepId,
   type StreamId,
   type TenantId,
@@ -39,6 +40,7 @@ export interface ChildrenOptions {
 }
 
 type Making = Extract<ChildMove, { readonly command: unknown }>;
+type Waiting = Extract<ChildMove, { readonly to: 'wait' }>;
 
 const ABSENT: Workflow = { status: 'absent' };
 
@@ -63,9 +65,25 @@ export class ChildrenReactor {
     }
   }
 
-  /** Looks at `workflow.run` steps whose time has come. */
-  onDue(due: readonly Pick<DueStep, 'stream' | 'stepId'>[]): void {
-    for (const { stream, stepId } of due) this.steps.ask(keyOf({ workflowId: idOf(stream) as WorkflowId, stepId }));
+  /** Looks at `workflow.run` steps whose time has come, all at once: those whose child runs have time again, the others are brought on. */
+  async onDue(due: readonly Pick<DueStep, 'stream' | 'stepId'>[]): Promise<void> {
+    if (due.length === 0) return;
+    const parents = await this.options.today([...new Set(due.map(({ stream }) => stream))]);
+    const steps = due.map(({ stream, stepId }) => {
+      const of = { workflowId: idOf(stream) as WorkflowId, stepId };
+      return { of, parent: parents.get(stream), holder: childHolding(of, stateOf(parents.get(stream))) };
+    });
+    const holders = steps.flatMap(({ holder }) => (holder === undefined ? [] : [workflowStream(holder)]));
+    const children = holders.length === 0 ? new Map<StreamId, Entry>() : await this.options.today(holders);
+    const now = this.options.clock();
+    const waiting: LeaseRenewal[] = [];
+    for (const { of, parent, holder } of steps) {
+      const child = holder === undefined ? undefined : children.get(workflowStream(holder));
+      const move = nextChildMove(of, stateOf(parent), stateOf(child), now);
+      if (move.to === 'wait') waiting.push(renewalOf(of, parent?.tenantId, move));
+      else this.steps.ask(keyOf(of));
+    }
+    if (waiting.length > 0) await this.options.openWork.renewLeases(waiting);
   }
 
   /** Resolves when nothing is looked at. */
@@ -84,7 +102,6 @@ export class ChildrenReactor {
     const holder = childHolding(of, stateOf(parent));
     const child = holder === undefined ? undefined : await this.today(workflowStream(holder));
     const move = nextChildMove(of, stateOf(parent), stateOf(child), this.options.clock());
-    if (move.to === 'wait') await this.renew(of, parent, move);
     if (!('command' in move)) return false;
     const [target, cause] = move.to === 'child' && child !== undefined ? [child, parent] : [parent, child ?? parent];
     const answer = await this.make(of, move, { target, cause });
@@ -112,12 +129,11 @@ export class ChildrenReactor {
       command,
     });
   }
+}
 
-  private async renew({ workflowId, stepId }: ChildStep, parent: Entry, wait: Extract<ChildMove, { to: 'wait' }>): Promise<void> {
-    const { attempt, holder } = wait;
-    const tenantId = parent.tenantId as TenantId;
-    await this.options.openWork.renewLeases([{ tenantId, workflowId, stepId, attempt, holder, leaseMs: CHILD_LEASE_MS }]);
-  }
+function renewalOf({ workflowId, stepId }: ChildStep, tenantId: TenantId | null | undefined, wait: Waiting): LeaseRenewal {
+  const { attempt, holder } = wait;
+  return { tenantId: tenantId as TenantId, workflowId, stepId, attempt, holder, leaseMs: CHILD_LEASE_MS };
 }
 
 const stateOf = (entry: Entry | undefined): Workflow => (entry === undefined ? ABSENT : (entry.state as Workflow));

@@ -57,7 +57,7 @@ describe('a clock that jumps', () => {
     const sweeper = new Sweeper({
       openWork: replica.openWork,
       send: async (command) => outcomes.push((await replica.handler.handle(command)).outcome),
-      children: () => undefined,
+      children: () => Promise.resolve(),
       publishes: () => false,
       republish: () => Promise.resolve(false),
     });

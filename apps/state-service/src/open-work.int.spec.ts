@@ -22,7 +22,7 @@ beforeEach(async () => {
   sweeper = new Sweeper({
     openWork: replica.openWork,
     send: (command) => replica.handler.handle(command),
-    children: () => undefined,
+    children: () => Promise.resolve(),
     publishes: () => publishes,
     republish: (notices) => {
       if (!publishes) return Promise.resolve(false);

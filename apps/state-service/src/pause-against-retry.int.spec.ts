@@ -19,7 +19,7 @@ beforeEach(async () => {
   sweeper = new Sweeper({
     openWork: one.openWork,
     send: (command) => one.handler.handle(command),
-    children: () => undefined,
+    children: () => Promise.resolve(),
     publishes: () => true,
     republish: (notices) => {
       republished += notices.length;

@@ -11,8 +11,8 @@ export interface SweeperOptions {
   readonly publishes: () => boolean;
   /** Publishes notices of work that is late. @returns whether it could */
   readonly republish: (notices: readonly Notice[]) => Promise<boolean>;
-  /** Brings child workflows on. */
-  readonly children: (due: readonly DueStep[]) => void;
+  /** Looks at steps that are child workflows. */
+  readonly children: (due: readonly DueStep[]) => Promise<void>;
 }
 
 /** A child workflow is followed; it neither needs a notice nor loses its lease. */
@@ -26,10 +26,9 @@ export class Sweeper {
   async steps(): Promise<number> {
     // What cannot be published must not crowd out what the database alone can do.
     const due = await this.options.openWork.dueSteps({ ready: this.options.publishes() });
-    this.options.children(due.filter(isChild));
     const others = due.filter((step) => !isChild(step));
     const ready = others.filter(({ status }) => status === 'ready');
-    await Promise.all([this.redrive(ready), ...others.flatMap((step) => this.expire(step))]);
+    await Promise.all([this.options.children(due.filter(isChild)), this.redrive(ready), ...others.flatMap((step) => this.expire(step))]);
     return due.length;
   }
 
