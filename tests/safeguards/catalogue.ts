@@ -149,7 +149,7 @@ export const SAFEGUARDS: readonly Safeguard[] = [
     edits: [
       edit(
         'libs/workflow/src/decide.ts',
-        "if (merging) return reject('workflow-merging', 'the change is being merged; it can no longer be cancelled', allowed(w));",
+        "if (isMerging(w)) return reject('workflow-merging', 'the change is being merged; it can no longer be cancelled', allowed(w));",
         '',
       ),
     ],

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
@@ -8,8 +8,10 @@ import { QUICK_DEATHS_MAX, superviseService, type SupervisedService } from './su
 
 jest.setTimeout(60_000);
 
-/** Says that it is ready and dies at once. */
-const DIES = "process.send({ type: 'ready' }, () => process.exit(1));";
+/** Writes down that it began, says that it is ready, and dies as soon as that can have been heard. */
+const DIES = `
+  require('node:fs').appendFileSync('begun', 'once more\\n');
+  process.send({ type: 'ready' }, () => setTimeout(() => process.exit(1), 100));`;
 
 let place: string;
 let service: SupervisedService | undefined;
@@ -49,7 +51,9 @@ describe('a service that dies at once', () => {
   it('is given up after so many deaths in a row', async () => {
     const { faults } = await supervise(() => 0);
     await eventually(() => faults.length === 1, { deadlineMs: 30_000 });
-    expect(service?.restarts).toBe(QUICK_DEATHS_MAX - 1);
+    const begun = (await readFile(join(place, 'begun'), 'utf8')).trim().split('\n');
+    expect(begun).toHaveLength(QUICK_DEATHS_MAX);
+    expect(faults[0]?.message).toContain(`died ${String(QUICK_DEATHS_MAX)} times in a row`);
   });
 
   it('is not given up while a server that it needs keeps dying: that says nothing about the service', async () => {
