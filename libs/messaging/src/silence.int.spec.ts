@@ -6,7 +6,7 @@ import { startNats, type NatsServer } from '@taskmaster/provision';
 import { eventually, runSubdirectory } from '@taskmaster/testing';
 import type { NatsConnection } from 'nats';
 import { connectBroker, NatsCommandSender, NatsQueryAsker } from './index.js';
-import { SILENCE_MS_MAX } from './silence.js';
+import { Silence, SILENCE_MS_MAX } from './silence.js';
 
 const servers: NatsServer[] = [];
 const connections: NatsConnection[] = [];
@@ -64,6 +64,14 @@ describe('a server of several at which nobody answers', () => {
     const asking = [new NatsCommandSender(connection).send(envelope), new NatsQueryAsker(connection).ask('GetHealth', {})];
     expect(await Promise.all(asking)).toEqual([{ outcome: 'noop', detail: '' }, {}]);
     expect(connection.getServer()).toMatch(new RegExp(`:${String(second.port)}$`));
+  }, 30_000);
+
+  it('is not left because of an answer that is missing now and then', async () => {
+    const [first, second] = await twoServers();
+    const silence = Silence.of(await connectedToFirst(first, second, 'gateway'));
+    const missing = [0, 60_000, 120_000].map((now) => silence?.note(now));
+    expect(missing).toEqual([false, false, false]);
+    expect([2_000, 4_000, SILENCE_MS_MAX].map((later) => silence?.note(120_000 + later))).toEqual([false, false, true]);
   }, 30_000);
 
   it('is kept by whoever is answered there', async () => {

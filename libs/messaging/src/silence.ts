@@ -2,6 +2,8 @@ import type { NatsConnection } from 'nats';
 
 /** How long nobody may answer at one server of several before another one is tried; longer than a restart of whoever should answer. */
 export const SILENCE_MS_MAX = 5_000;
+/** Further apart, two answers that are missing are not one silence; whoever is not answered asks again sooner. */
+const GAP_MS_MAX = 2 * SILENCE_MS_MAX;
 
 const silences = new WeakMap<NatsConnection, Silence>();
 
@@ -11,6 +13,7 @@ const silences = new WeakMap<NatsConnection, Silence>();
  */
 export class Silence {
   #since: number | undefined;
+  #last = 0;
 
   private constructor(private readonly connection: NatsConnection) {}
 
@@ -28,13 +31,15 @@ export class Silence {
     this.#since = undefined;
   }
 
-  /** Something was not answered, or refused because nobody is there. */
-  note(): void {
-    const now = performance.now();
-    this.#since ??= now;
-    if (now - this.#since < SILENCE_MS_MAX) return;
+  /** Something was not answered, or refused because nobody is there. @returns whether another server is tried */
+  note(now = performance.now()): boolean {
+    // What nobody asked for in between was not refused either.
+    if (this.#since === undefined || now - this.#last > GAP_MS_MAX) this.#since = now;
+    this.#last = now;
+    if (now - this.#since < SILENCE_MS_MAX) return false;
     this.#since = undefined;
     // Whoever closes it meanwhile needs no other server.
     if (!this.connection.isClosed()) this.connection.reconnect().catch(() => undefined);
+    return true;
   }
 }
